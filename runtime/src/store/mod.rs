@@ -1,0 +1,1 @@
+//! The revisioned log that everything meets in.

@@ -106,6 +106,14 @@ impl Client {
         self.call(Method::PATCH, &path, Some(("application/apply-patch+yaml", body))).await
     }
 
+    /// Changes an object by a JSON merge patch (RFC 7386).
+    ///
+    /// # Errors
+    /// Every [`ClientError`].
+    pub async fn merge_patch(&self, path: &str, patch: &Value) -> Result<Value, ClientError> {
+        self.call(Method::PATCH, path, Some(("application/merge-patch+json", patch))).await
+    }
+
     async fn call(&self, method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<Value, ClientError> {
         let response = self.open(method, path, body).await?;
         let status = response.status();

@@ -3,7 +3,9 @@
 //! Never does I/O and never looks at a clock. Start reading at [`schema`], then [`object`], then any file under
 //! [`kinds`].
 
+pub mod diff;
 pub mod error;
+pub mod merge;
 pub mod meta;
 pub mod object;
 pub mod schema;

@@ -20,7 +20,10 @@ const QUANTITIES: Type = Type::Map(&Type::Quantity);
 
 static OWNER: Struct = Struct {
     atomic: true,
-    ..object("OwnerReference", &[field("uid", Type::String), field("name", Type::String), field("controller", Type::Boolean)])
+    ..object(
+        "OwnerReference",
+        &[field("uid", Type::String), field("name", Type::String), field("controller", Type::Boolean)],
+    )
 };
 static META: Struct = object(
     "ObjectMeta",

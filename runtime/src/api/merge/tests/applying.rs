@@ -25,7 +25,11 @@ fn a_field_that_is_no_longer_stated_goes() {
         &[json!({"strategy": {"type": "R", "rollingUpdate": {"maxSurge": 1}}}), json!({"strategy": {"type": "R"}})],
         &json!({"strategy": {"type": "R"}}),
     );
-    check("whole struct", &[json!({"strategy": {"type": "R"}, "replicas": 1}), json!({"replicas": 1})], &json!({"replicas": 1}));
+    check(
+        "whole struct",
+        &[json!({"strategy": {"type": "R"}, "replicas": 1}), json!({"replicas": 1})],
+        &json!({"replicas": 1}),
+    );
     check("everything", &[json!({"strategy": {"type": "R"}, "replicas": 1}), json!({})], &json!({}));
     check("empty struct", &[json!({"strategy": {}, "replicas": 1}), json!({"replicas": 1})], &json!({"replicas": 1}));
     check(
@@ -41,7 +45,10 @@ fn lists_with_keys_merge_item_by_item() {
     let list = |value: Value| json!({"template": {"spec": {"containers": value}}});
     check(
         "one item goes, one comes",
-        &[list(json!([{"name": "a", "image": "1"}, {"name": "b", "image": "1"}])), list(json!([{"name": "b", "image": "2"}, {"name": "c"}]))],
+        &[
+            list(json!([{"name": "a", "image": "1"}, {"name": "b", "image": "1"}])),
+            list(json!([{"name": "b", "image": "2"}, {"name": "c"}])),
+        ],
         &list(json!([{"name": "b", "image": "2"}, {"name": "c"}])),
     );
     check(
@@ -51,7 +58,10 @@ fn lists_with_keys_merge_item_by_item() {
     );
     check(
         "a new order is taken over",
-        &[list(json!([{"name": "a"}, {"name": "b"}, {"name": "c"}])), list(json!([{"name": "c"}, {"name": "a"}, {"name": "b"}]))],
+        &[
+            list(json!([{"name": "a"}, {"name": "b"}, {"name": "c"}])),
+            list(json!([{"name": "c"}, {"name": "a"}, {"name": "b"}])),
+        ],
         &list(json!([{"name": "c"}, {"name": "a"}, {"name": "b"}])),
     );
     check(
@@ -110,10 +120,13 @@ fn live_items_keep_their_place_beside_stated_ones() {
 fn what_others_own_stays() {
     let mut lab = Lab::default();
     lab.apply("bowline", &containers(&json!([{"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}]}])))
-        .patch("injector", &containers(&json!([
-            {"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]},
-            {"name": "side", "image": "s"}
-        ])))
+        .patch(
+            "injector",
+            &containers(&json!([
+                {"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]},
+                {"name": "side", "image": "s"}
+            ])),
+        )
         .apply("bowline", &containers(&json!([{"name": "a", "image": "2"}])));
     assert_eq!(
         lab.containers(),
@@ -232,8 +245,8 @@ fn the_status_subresource_writes_only_status() {
     lab.apply("bowline", &workload(&json!({"replicas": 1})));
     let mut config = workload(&json!({"replicas": 5}));
     config["status"] = json!({"conditions": [{"type": "Ready", "status": "True"}]});
-    let status =
-        apply(lab.live.as_ref(), &config, &WORKLOAD, "node", false, Some("status"), Timestamp::from_secs(9)).expect("applies");
+    let status = apply(lab.live.as_ref(), &config, &WORKLOAD, "node", false, Some("status"), Timestamp::from_secs(9))
+        .expect("applies");
     lab.live = Some(status);
     assert_eq!(lab.spec(), json!({"replicas": 1}));
     assert_eq!(
@@ -275,7 +288,10 @@ fn a_manifest_may_not_set_ownership() {
 #[test]
 fn values_of_another_type_than_declared_are_leaves_and_never_panic() {
     let mut lab = Lab::default();
-    for spec in [json!({"template": "text", "strategy": [1], "replicas": {"a": 1}}), json!({"template": {"spec": 3}, "selector": 1})] {
+    for spec in [
+        json!({"template": "text", "strategy": [1], "replicas": {"a": 1}}),
+        json!({"template": {"spec": 3}, "selector": 1}),
+    ] {
         lab.force("bowline", &workload(&spec));
         assert_eq!(lab.spec(), spec);
     }

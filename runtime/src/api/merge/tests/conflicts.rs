@@ -59,7 +59,11 @@ fn an_equal_value_is_shared() {
     let mut lab = Lab::default();
     lab.apply("one", &workload(&json!({"replicas": 2}))).apply("two", &workload(&json!({"replicas": 2})));
     assert_eq!(lab.owners(), ["one Apply @1: .spec.replicas", "two Apply @2: .spec.replicas"]);
-    assert_eq!(refused(&mut lab, "two", &workload(&json!({"replicas": 3}))).len(), 1, "a shared field cannot be changed alone");
+    assert_eq!(
+        refused(&mut lab, "two", &workload(&json!({"replicas": 3}))).len(),
+        1,
+        "a shared field cannot be changed alone"
+    );
     let quantity = |cpu: &str| containers(&json!([{"name": "a", "resources": {"limits": {"cpu": cpu}}}]));
     let mut equal = Lab::default();
     equal.apply("one", &quantity("500m")).apply("two", &quantity("0.5"));
@@ -69,7 +73,8 @@ fn an_equal_value_is_shared() {
 #[test]
 fn force_moves_ownership() {
     let mut lab = Lab::default();
-    lab.apply("one", &workload(&json!({"replicas": 2, "paused": true}))).force("two", &workload(&json!({"replicas": 3})));
+    lab.apply("one", &workload(&json!({"replicas": 2, "paused": true})))
+        .force("two", &workload(&json!({"replicas": 3})));
     assert_eq!(lab.spec(), json!({"replicas": 3, "paused": true}));
     assert_eq!(lab.owners(), ["one Apply @1: .spec.paused", "two Apply @2: .spec.replicas"]);
     lab.force("two", &workload(&json!({"replicas": 3, "paused": false})));
@@ -101,7 +106,10 @@ fn a_manager_never_conflicts_with_itself_but_its_updates_are_another() {
     let mut lab = Lab::default();
     lab.apply("bowline", &workload(&json!({"replicas": 1}))).apply("bowline", &workload(&json!({"replicas": 2})));
     lab.patch("bowline", &json!({"spec": {"replicas": 3}}));
-    assert_eq!(refused(&mut lab, "bowline", &workload(&json!({"replicas": 2})))[0].manager, "\"bowline\" using apps/v1");
+    assert_eq!(
+        refused(&mut lab, "bowline", &workload(&json!({"replicas": 2})))[0].manager,
+        "\"bowline\" using apps/v1"
+    );
 }
 
 #[test]

@@ -23,7 +23,12 @@ fn versions_that_mean_the_same_do_not_differ() {
         "",
     );
     check("null and absent", &workload(&json!({"replicas": null})), &workload(&json!({})), "");
-    check("empty list and absent", &containers(&json!([{"name": "a", "args": []}])), &containers(&json!([{"name": "a"}])), "");
+    check(
+        "empty list and absent",
+        &containers(&json!([{"name": "a", "args": []}])),
+        &containers(&json!([{"name": "a"}])),
+        "",
+    );
     let mut server = workload(&json!({}));
     server["metadata"] = json!({"name": "w", "namespace": "n", "uid": "u", "resourceVersion": "3", "generation": 2, "labels": {},
         "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": [{"manager": "x"}]});
@@ -53,8 +58,12 @@ fn each_changed_field_is_named_by_its_path() {
     );
     check(
         "list items by key",
-        &containers(&json!([{"name": "web", "image": "1", "ports": [{"containerPort": 80, "protocol": "TCP"}], "env": [{"name": "A", "value": "1"}]}])),
-        &containers(&json!([{"name": "web", "image": "2", "ports": [{"containerPort": 80, "protocol": "TCP", "hostPort": 8080}], "env": [{"name": "B", "value": "2"}]}])),
+        &containers(
+            &json!([{"name": "web", "image": "1", "ports": [{"containerPort": 80, "protocol": "TCP"}], "env": [{"name": "A", "value": "1"}]}]),
+        ),
+        &containers(
+            &json!([{"name": "web", "image": "2", "ports": [{"containerPort": 80, "protocol": "TCP", "hostPort": 8080}], "env": [{"name": "B", "value": "2"}]}]),
+        ),
         "- spec.template.spec.containers[name=web].env[name=A]: {\"name\":\"A\",\"value\":\"1\"}\n\
          + spec.template.spec.containers[name=web].env[name=B]: {\"name\":\"B\",\"value\":\"2\"}\n\
          ~ spec.template.spec.containers[name=web].image: \"1\" -> \"2\"\n\
@@ -62,18 +71,31 @@ fn each_changed_field_is_named_by_its_path() {
     );
     check(
         "atomic lists whole, or place by place",
-        &workload(&json!({"template": {"spec": {"containers": [{"name": "a", "args": ["x"]}], "tolerations": [{"key": "a"}]}}})),
-        &workload(&json!({"template": {"spec": {"containers": [{"name": "a", "args": ["x", "y"]}], "tolerations": [{"key": "b"}]}}})),
+        &workload(
+            &json!({"template": {"spec": {"containers": [{"name": "a", "args": ["x"]}], "tolerations": [{"key": "a"}]}}}),
+        ),
+        &workload(
+            &json!({"template": {"spec": {"containers": [{"name": "a", "args": ["x", "y"]}], "tolerations": [{"key": "b"}]}}}),
+        ),
         "~ spec.template.spec.containers[name=a].args: [\"x\"] -> [\"x\",\"y\"]\n\
          ~ spec.template.spec.tolerations[0].key: \"a\" -> \"b\"\n",
     );
     check(
         "atomic structs and maps field by field",
-        &workload(&json!({"selector": {"matchLabels": {"app.io/x": "1"}}, "template": {"spec": {"nodeSelector": {"a": "1"}}}})),
-        &workload(&json!({"selector": {"matchLabels": {"app.io/x": "2"}}, "template": {"spec": {"nodeSelector": {"a": "2"}}}})),
+        &workload(
+            &json!({"selector": {"matchLabels": {"app.io/x": "1"}}, "template": {"spec": {"nodeSelector": {"a": "1"}}}}),
+        ),
+        &workload(
+            &json!({"selector": {"matchLabels": {"app.io/x": "2"}}, "template": {"spec": {"nodeSelector": {"a": "2"}}}}),
+        ),
         "~ spec.selector.matchLabels[app.io/x]: \"1\" -> \"2\"\n~ spec.template.spec.nodeSelector[a]: \"1\" -> \"2\"\n",
     );
-    check("type", &workload(&json!({"template": 1})), &workload(&json!({"template": {"spec": {}}})), "~ spec.template: 1 -> {\"spec\":{}}\n");
+    check(
+        "type",
+        &workload(&json!({"template": 1})),
+        &workload(&json!({"template": {"spec": {}}})),
+        "~ spec.template: 1 -> {\"spec\":{}}\n",
+    );
 }
 
 #[test]
@@ -87,7 +109,12 @@ fn a_new_order_is_one_change() {
     );
     let finalizers = |list: Value| json!({"metadata": {"finalizers": list}});
     check("sets have no order", &finalizers(json!(["a", "b"])), &finalizers(json!(["b", "a"])), "");
-    check("sets", &finalizers(json!(["a"])), &finalizers(json!(["b"])), "- metadata.finalizers[a]: \"a\"\n+ metadata.finalizers[b]: \"b\"\n");
+    check(
+        "sets",
+        &finalizers(json!(["a"])),
+        &finalizers(json!(["b"])),
+        "- metadata.finalizers[a]: \"a\"\n+ metadata.finalizers[b]: \"b\"\n",
+    );
 }
 
 #[test]

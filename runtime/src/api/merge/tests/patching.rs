@@ -27,10 +27,30 @@ fn named(names: &str) -> Value {
 fn objects_merge_and_null_deletes() {
     check("set", &json!({"a": 1}), &json!({"schedulerName": "x"}), &json!({"a": 1, "schedulerName": "x"}));
     check("null", &json!({"schedulerName": "x", "a": 1}), &json!({"schedulerName": null, "b": null}), &json!({"a": 1}));
-    check("atomic maps merge, too", &json!({"nodeSelector": {"a": "1"}}), &json!({"nodeSelector": {"b": "2"}}), &json!({"nodeSelector": {"a": "1", "b": "2"}}));
-    check("unknown data is JSON", &json!({"x": {"y": [1], "z": 1}}), &json!({"x": {"y": [2], "z": null}}), &json!({"x": {"y": [2]}}));
-    check("type mismatch replaces", &json!({"nodeSelector": "s"}), &json!({"nodeSelector": {"a": "1", "b": null}}), &json!({"nodeSelector": {"a": "1"}}));
-    check("nulls in new parts vanish", &json!({}), &json!({"nodeSelector": {"a": null, "b": "1"}}), &json!({"nodeSelector": {"b": "1"}}));
+    check(
+        "atomic maps merge, too",
+        &json!({"nodeSelector": {"a": "1"}}),
+        &json!({"nodeSelector": {"b": "2"}}),
+        &json!({"nodeSelector": {"a": "1", "b": "2"}}),
+    );
+    check(
+        "unknown data is JSON",
+        &json!({"x": {"y": [1], "z": 1}}),
+        &json!({"x": {"y": [2], "z": null}}),
+        &json!({"x": {"y": [2]}}),
+    );
+    check(
+        "type mismatch replaces",
+        &json!({"nodeSelector": "s"}),
+        &json!({"nodeSelector": {"a": "1", "b": null}}),
+        &json!({"nodeSelector": {"a": "1"}}),
+    );
+    check(
+        "nulls in new parts vanish",
+        &json!({}),
+        &json!({"nodeSelector": {"a": null, "b": "1"}}),
+        &json!({"nodeSelector": {"b": "1"}}),
+    );
 }
 
 #[test]
@@ -67,23 +87,54 @@ fn sets_of_scalars_gain_and_lose_values() {
     let got = strategic(&finalizers(json!(["a", "b"])), &finalizers(json!(["b", "c"])), &WORKLOAD).expect("patches");
     assert_eq!(got, finalizers(json!(["a", "b", "c"])));
     let delete = json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a", "z"]}});
-    assert_eq!(strategic(&finalizers(json!(["a", "b"])), &delete, &WORKLOAD).expect("patches"), finalizers(json!(["b"])));
+    assert_eq!(
+        strategic(&finalizers(json!(["a", "b"])), &delete, &WORKLOAD).expect("patches"),
+        finalizers(json!(["b"]))
+    );
     let both = json!({"metadata": {
         "$deleteFromPrimitiveList/finalizers": ["a"], "$setElementOrder/finalizers": ["c", "b"], "finalizers": ["c"]
     }});
-    assert_eq!(strategic(&finalizers(json!(["a", "b"])), &both, &WORKLOAD).expect("patches"), finalizers(json!(["c", "b"])));
+    assert_eq!(
+        strategic(&finalizers(json!(["a", "b"])), &both, &WORKLOAD).expect("patches"),
+        finalizers(json!(["c", "b"]))
+    );
 }
 
 #[test]
 fn patch_directives_replace_and_delete() {
     let two = json!({"containers": [{"name": "a", "image": "1"}, {"name": "b"}]});
-    check("delete an item", &two, &json!({"containers": [{"name": "b", "$patch": "delete"}]}), &json!({"containers": [{"name": "a", "image": "1"}]}));
+    check(
+        "delete an item",
+        &two,
+        &json!({"containers": [{"name": "b", "$patch": "delete"}]}),
+        &json!({"containers": [{"name": "a", "image": "1"}]}),
+    );
     check("delete an item that is not there", &two, &json!({"containers": [{"name": "z", "$patch": "delete"}]}), &two);
-    check("replace a list", &two, &json!({"containers": [{"name": "c"}, {"$patch": "replace"}]}), &json!({"containers": [{"name": "c"}]}));
+    check(
+        "replace a list",
+        &two,
+        &json!({"containers": [{"name": "c"}, {"$patch": "replace"}]}),
+        &json!({"containers": [{"name": "c"}]}),
+    );
     check("clear a list", &two, &json!({"containers": [{"$patch": "replace"}]}), &json!({"containers": []}));
-    check("replace an object", &json!({"nodeSelector": {"a": "1"}}), &json!({"nodeSelector": {"$patch": "replace", "b": "2"}}), &json!({"nodeSelector": {"b": "2"}}));
-    check("delete an object's fields", &json!({"nodeSelector": {"a": "1"}}), &json!({"nodeSelector": {"$patch": "delete"}}), &json!({"nodeSelector": {}}));
-    check("merge is the default", &json!({"nodeSelector": {"a": "1"}}), &json!({"nodeSelector": {"$patch": "merge", "b": "2"}}), &json!({"nodeSelector": {"a": "1", "b": "2"}}));
+    check(
+        "replace an object",
+        &json!({"nodeSelector": {"a": "1"}}),
+        &json!({"nodeSelector": {"$patch": "replace", "b": "2"}}),
+        &json!({"nodeSelector": {"b": "2"}}),
+    );
+    check(
+        "delete an object's fields",
+        &json!({"nodeSelector": {"a": "1"}}),
+        &json!({"nodeSelector": {"$patch": "delete"}}),
+        &json!({"nodeSelector": {}}),
+    );
+    check(
+        "merge is the default",
+        &json!({"nodeSelector": {"a": "1"}}),
+        &json!({"nodeSelector": {"$patch": "merge", "b": "2"}}),
+        &json!({"nodeSelector": {"a": "1", "b": "2"}}),
+    );
 }
 
 #[test]
@@ -115,7 +166,12 @@ fn an_element_order_is_kept_around_server_items() {
         if !patch.is_empty() {
             pod["containers"] = named(patch);
         }
-        check(&format!("{live} + {patch} in order {order}"), &json!({"containers": named(live)}), &pod, &json!({"containers": named(expected)}));
+        check(
+            &format!("{live} + {patch} in order {order}"),
+            &json!({"containers": named(live)}),
+            &pod,
+            &json!({"containers": named(expected)}),
+        );
     }
 }
 
@@ -123,7 +179,12 @@ fn an_element_order_is_kept_around_server_items() {
 fn directives_that_make_no_sense_are_refused() {
     let live = json!({"spec": {"template": {"spec": {"containers": [{"name": "a"}]}}}});
     let pod = |spec: Value| json!({"spec": {"template": {"spec": spec}}});
-    check_refused("not an object", &live, &json!([1]), "cannot apply the strategic merge patch: an object is needed, got `[1]`");
+    check_refused(
+        "not an object",
+        &live,
+        &json!([1]),
+        "cannot apply the strategic merge patch: an object is needed, got `[1]`",
+    );
     check_refused(
         "no merge key",
         &live,
@@ -151,7 +212,9 @@ fn directives_that_make_no_sense_are_refused() {
     check_refused(
         "order that the patch does not follow",
         &live,
-        &pod(json!({"$setElementOrder/containers": [{"name": "a"}, {"name": "b"}], "containers": [{"name": "b"}, {"name": "a"}]})),
+        &pod(
+            json!({"$setElementOrder/containers": [{"name": "a"}, {"name": "b"}], "containers": [{"name": "b"}, {"name": "a"}]}),
+        ),
         "cannot patch `spec.template.spec.containers`: the items in the patch do not follow the order in `$setElementOrder`",
     );
 }

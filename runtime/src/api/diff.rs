@@ -90,7 +90,9 @@ impl Walk {
         let shape = Slot { atomic: false, ..slot }.shape([Some(was), Some(is)]);
         match (shape, was, is) {
             (Shape::Struct(of), Value::Object(was), Value::Object(is)) => {
-                self.objects(was, is, |name| (slot.member(of, name), !of.fields.iter().any(|field| field.name == name)));
+                self.objects(was, is, |name| {
+                    (slot.member(of, name), !of.fields.iter().any(|field| field.name == name))
+                });
             }
             (Shape::Map(item), Value::Object(was), Value::Object(is)) => self.objects(was, is, |_| (item, true)),
             (Shape::Set | Shape::Keyed(_), Value::Array(was), Value::Array(is)) => self.lists(slot, shape, was, is),
@@ -227,7 +229,8 @@ fn label(element: &Element) -> String {
     match element {
         Element::Field(name) => name.to_string(),
         Element::Key(pairs) => {
-            let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={}", plain(value.to_value()))).collect();
+            let pairs: Vec<_> =
+                pairs.iter().map(|(name, value)| format!("{name}={}", plain(value.to_value()))).collect();
             pairs.join(",")
         }
         Element::Value(value) => plain(value.to_value()),

@@ -63,7 +63,9 @@ pub enum ApplyError {
         problems: Vec<String>,
     },
     /// The live object's record of ownership cannot be read; the answer is 500.
-    #[error("failed to decode managed fields of the live object: {0}: reset them with an update that sets `metadata.managedFields` to `[{{}}]`")]
+    #[error(
+        "failed to decode managed fields of the live object: {0}: reset them with an update that sets `metadata.managedFields` to `[{{}}]`"
+    )]
     UnreadableManagers(String),
 }
 
@@ -226,7 +228,12 @@ fn prepare(config: &Value, kind: &Kind, subresource: Option<&str>) -> Value {
 fn malformed(config: &Value, kind: &Kind, problems: Vec<String>) -> ApplyError {
     let text = |pointer: &str| config.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
-    ApplyError::Malformed { object: format!("{namespace}/{name}"), version: kind.api_version(), kind: kind.kind, problems }
+    ApplyError::Malformed {
+        object: format!("{namespace}/{name}"),
+        version: kind.api_version(),
+        kind: kind.kind,
+        problems,
+    }
 }
 
 fn without_managers(object: &Value) -> Value {

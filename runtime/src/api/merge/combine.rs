@@ -137,7 +137,13 @@ fn prune(slot: Slot, value: &mut Value, last: &FieldSet, keep: &FieldSet) {
                 let whole = field.is_some_and(|field| is_struct(field.ty));
                 let owned = node.owned || whole;
                 let held = kept.is_some_and(|kept| kept.owned || (field.is_some() && !kept.below.is_empty()));
-                prune_member(map, name, owned && !held, slot.member(of, name), (&node.below, kept.map(|kept| &kept.below)));
+                prune_member(
+                    map,
+                    name,
+                    owned && !held,
+                    slot.member(of, name),
+                    (&node.below, kept.map(|kept| &kept.below)),
+                );
             }
         }
         (Shape::Map(item), Value::Object(map)) => {
@@ -213,4 +219,3 @@ pub(super) fn without_nulls(value: &Value) -> Value {
         other => other.clone(),
     }
 }
-

@@ -66,7 +66,8 @@ impl Element {
         match self {
             Self::Field(name) => format!("f:{name}"),
             Self::Key(pairs) => {
-                let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{}:{value}", Value::from(&**name))).collect();
+                let pairs: Vec<_> =
+                    pairs.iter().map(|(name, value)| format!("{}:{value}", Value::from(&**name))).collect();
                 format!("k:{{{}}}", pairs.join(","))
             }
             Self::Value(value) => format!("v:{value}"),

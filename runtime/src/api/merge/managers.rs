@@ -208,12 +208,8 @@ fn read_entry(value: &Value) -> Result<Entry, String> {
     let nothing = Value::Object(Map::new());
     let fields = FieldSet::parse(value.get("fieldsV1").filter(|fields| !fields.is_null()).unwrap_or(&nothing))
         .map_err(|error| error.to_string())?;
-    let who = Identity {
-        manager: text("manager"),
-        apply,
-        api_version: text("apiVersion"),
-        subresource: text("subresource"),
-    };
+    let who =
+        Identity { manager: text("manager"), apply, api_version: text("apiVersion"), subresource: text("subresource") };
     Ok(Entry { who, time: value.get("time").and_then(Value::as_str).map(str::to_owned), fields })
 }
 

@@ -15,7 +15,7 @@ use crate::api::object::Kind;
 use crate::api::schema::Struct;
 
 /// Paths that nobody owns because the server writes them.
-const STRIPPED: [&[&str]; 11] = [
+const STRIPPED: [&[&str]; 13] = [
     &["apiVersion"],
     &["kind"],
     &["metadata"],
@@ -27,6 +27,9 @@ const STRIPPED: [&[&str]; 11] = [
     &["metadata", "generation"],
     &["metadata", "managedFields"],
     &["metadata", "resourceVersion"],
+    // Every object of a kind that has these has them, if only empty.
+    &["spec"],
+    &["status"],
 ];
 
 /// Returns the element for a key of an object, without allocating for a declared field.

@@ -85,7 +85,9 @@ impl Slot {
             Type::List(item) if all(Value::is_array) => match self.list {
                 ListKind::Atomic => Shape::Leaf,
                 ListKind::Set => Shape::Set,
-                ListKind::Map { keys, patch_key } => Shape::Keyed(Keys { names: keys, patch_key, item: self.item(item) }),
+                ListKind::Map { keys, patch_key } => {
+                    Shape::Keyed(Keys { names: keys, patch_key, item: self.item(item) })
+                }
             },
             _ => Shape::Leaf,
         }
@@ -97,9 +99,7 @@ impl Slot {
             return true;
         }
         match (self.ty, a, b) {
-            (Type::Struct(of), Value::Object(a), Value::Object(b)) => {
-                same_maps(a, b, |name| self.member(of(), name))
-            }
+            (Type::Struct(of), Value::Object(a), Value::Object(b)) => same_maps(a, b, |name| self.member(of(), name)),
             (Type::Map(item), Value::Object(a), Value::Object(b)) => same_maps(a, b, |_| self.item(item)),
             (Type::Any, Value::Object(a), Value::Object(b)) => same_maps(a, b, |_| Self::ANY),
             (Type::List(item), Value::Array(a), Value::Array(b)) => {
@@ -111,9 +111,9 @@ impl Slot {
 }
 
 fn same_maps(a: &Map<String, Value>, b: &Map<String, Value>, slot: impl Fn(&str) -> Slot) -> bool {
-    a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))).all(|name| {
-        slot(name).same(a.get(name).unwrap_or(&Value::Null), b.get(name).unwrap_or(&Value::Null))
-    })
+    a.keys()
+        .chain(b.keys().filter(|name| !a.contains_key(*name)))
+        .all(|name| slot(name).same(a.get(name).unwrap_or(&Value::Null), b.get(name).unwrap_or(&Value::Null)))
 }
 
 fn same_scalars(ty: Type, a: &Value, b: &Value) -> bool {
@@ -168,7 +168,7 @@ impl Keys {
 }
 
 /// Pairs the items of a list with their elements; an item without its key is told by its place.
-pub(crate) fn elements<'a>(shape: Shape, list: &'a [Value]) -> Vec<(Element, &'a Value)> {
+pub(crate) fn elements(shape: Shape, list: &[Value]) -> Vec<(Element, &Value)> {
     let element = |(place, item): (usize, &Value)| match shape {
         Shape::Set => Element::Value(Scalar::of(item)),
         Shape::Keyed(keys) => keys.element(item).unwrap_or(Element::Index(place as u64)),

@@ -24,10 +24,10 @@ mod source;
 mod store;
 mod user;
 
-//#[cfg(test)]
-//mod testing;
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -23,16 +23,20 @@ pub struct ReferenceError {
     problem: String,
 }
 
+const UPPERCASE: &str = "invalid reference format: repository name must be lowercase";
+
 impl ImageReference {
     /// Parses `text`.
     pub fn parse(text: &str) -> Result<Self, ReferenceError> {
         let refuse = |problem: String| ReferenceError { text: text.chars().take(300).collect(), problem };
         let reference: oci_client::Reference = text.parse().map_err(|e| match e {
-            oci_client::ParseError::ReferenceInvalidFormat if text.chars().any(char::is_uppercase) => {
-                refuse("invalid reference format: repository name must be lowercase".into())
-            }
+            oci_client::ParseError::ReferenceInvalidFormat if text.chars().any(char::is_uppercase) => refuse(UPPERCASE.into()),
             other => refuse(format!("{other}")),
         })?;
+        // `UPPER/case` looks like a host and a path, but without a dot or a port it is a repository of Docker Hub.
+        if reference.repository().chars().any(char::is_uppercase) {
+            return Err(refuse(UPPERCASE.into()));
+        }
         if let Some(digest) = reference.digest() {
             digest.parse::<Digest>().map_err(|e| refuse(e.to_string()))?;
         }

@@ -25,6 +25,8 @@ mod store;
 mod user;
 
 #[cfg(test)]
+mod registry_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;

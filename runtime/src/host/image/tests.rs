@@ -43,7 +43,7 @@ fn mounted<T: Send + 'static>(image: &Image, inspect: impl FnOnce(&Path) -> T + 
 
 /// Asserts what [`TestImage::sample`] looks like once it is in a store.
 #[track_caller]
-fn check_sample(case: &str, image: &Image) {
+pub(super) fn check_sample(case: &str, image: &Image) {
     assert_eq!(image.config.entrypoint, ["/bin/app"], "{case}");
     assert_eq!((image.config.working_dir.as_str(), image.config.stop_signal.as_str()), ("/srv", "SIGINT"), "{case}");
     assert_eq!(image.config.exposed_ports, ["80/tcp"], "{case}");

@@ -1,1 +1,3 @@
 //! The node agent and its pod engine.
+
+pub mod image;

@@ -1,1 +1,20 @@
+//! Derive macros that turn one declaration into a typed object.
+#![deny(missing_docs)]
 
+mod object;
+mod schema;
+mod syntax;
+
+use proc_macro::TokenStream;
+
+/// Derives `Schema`.
+#[proc_macro_derive(Schema, attributes(object))]
+pub fn derive_schema(input: TokenStream) -> TokenStream {
+    schema::derive(input.into()).into()
+}
+
+/// Derives `Object`.
+#[proc_macro_derive(Object, attributes(object))]
+pub fn derive_object(input: TokenStream) -> TokenStream {
+    object::derive(input.into()).into()
+}

@@ -95,6 +95,25 @@ pub struct Field {
     pub sensitive: bool,
 }
 
+impl Field {
+    /// A field with nothing but a name, a description and a type; the macros set the rest by struct update.
+    pub const fn new(name: &'static str, doc: &'static str, ty: Type) -> Self {
+        Self {
+            name,
+            doc,
+            ty,
+            required: false,
+            default: None,
+            rules: Rules::NONE,
+            list: ListKind::Atomic,
+            atomic: false,
+            immutable: false,
+            not_enforced: None,
+            sensitive: false,
+        }
+    }
+}
+
 /// Limits on a field's value; those that do not apply to its type are left at their default.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {

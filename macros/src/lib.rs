@@ -1,6 +1,7 @@
 //! Derive macros that turn one declaration into a typed object.
 #![deny(missing_docs)]
 
+mod controller;
 mod object;
 mod schema;
 mod syntax;
@@ -17,4 +18,10 @@ pub fn derive_schema(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Object, attributes(object))]
 pub fn derive_object(input: TokenStream) -> TokenStream {
     object::derive(input.into()).into()
+}
+
+/// Wires a decision to the framework.
+#[proc_macro_attribute]
+pub fn controller(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    controller::attribute(arguments.into(), item.into()).into()
 }

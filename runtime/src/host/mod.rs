@@ -1,1 +1,7 @@
 //! The node agent and its pod engine.
+//!
+//! The engine is [`engine`] (daemon side), [`zygote`] and [`supervisor`] (one small process per pod), [`cgroup`] and
+//! [`sys`] (the only place with `unsafe`). It knows no Kubernetes kind and never writes to the store.
+
+pub mod engine;
+pub mod zygote;

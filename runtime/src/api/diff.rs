@@ -225,15 +225,13 @@ fn step(element: &Element) -> String {
 }
 
 fn label(element: &Element) -> String {
-    let plain = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match element {
         Element::Field(name) => name.to_string(),
         Element::Key(pairs) => {
-            let pairs: Vec<_> =
-                pairs.iter().map(|(name, value)| format!("{name}={}", plain(value.to_value()))).collect();
+            let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={}", value.plain())).collect();
             pairs.join(",")
         }
-        Element::Value(value) => plain(value.to_value()),
+        Element::Value(value) => value.plain().to_owned(),
         Element::Index(place) => place.to_string(),
     }
 }

@@ -169,12 +169,24 @@ impl Keys {
 
 /// Pairs the items of a list with their elements; an item without its key is told by its place.
 pub(crate) fn elements(shape: Shape, list: &[Value]) -> Vec<(Element, &Value)> {
-    let element = |(place, item): (usize, &Value)| match shape {
+    list.iter().enumerate().map(|(place, item)| (element(shape, place, item), item)).collect()
+}
+
+/// Returns the element of one item of a list.
+pub(crate) fn element(shape: Shape, place: usize, item: &Value) -> Element {
+    match shape {
         Shape::Set => Element::Value(Scalar::of(item)),
         Shape::Keyed(keys) => keys.element(item).unwrap_or(Element::Index(place as u64)),
         _ => Element::Index(place as u64),
-    };
-    list.iter().enumerate().map(|(place, item)| (element((place, item)), item)).collect()
+    }
+}
+
+/// Whether two lists have items of the same identity in the same places: then no identities need to be built.
+pub(crate) fn aligned(shape: Shape, a: &[Value], b: &[Value]) -> bool {
+    let Shape::Keyed(keys) = shape else { return false };
+    let same = |a: &Value, b: &Value| keys.names.iter().all(|name| a.get(*name) == b.get(*name));
+    let identified = |item: &Value| keys.names.first().is_some_and(|name| present(item.get(*name)).is_some());
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| identified(a) && same(a, b))
 }
 
 /// Returns the slot of the items of a list of this shape.

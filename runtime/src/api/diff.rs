@@ -36,7 +36,8 @@ pub struct Change {
     pub sensitive: bool,
 }
 
-/// Lists the fields that differ, in the order of their names. Two versions that mean the same give an empty list.
+/// Lists the fields that differ: fields by name, list items in their old order, then the new ones. Two versions that
+/// mean the same give an empty list.
 ///
 /// An added or removed part is one change with all that is in it, secrets masked. A keyed list whose common items
 /// changed their order gives one change with the keys in either order.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::fieldset::{Element, Scalar};
 use crate::api::object::Kind;
 use crate::api::schema::{Field, ListKind, Struct, Type};
-use crate::api::value::{Quantity, Timestamp};
+use crate::api::value::{Duration, Quantity, Timestamp};
 
 /// A place in a schema.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +122,7 @@ fn same_scalars(ty: Type, a: &Value, b: &Value) -> bool {
             matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if a == b)
         }
         Type::Quantity => same_parsed(parsed::<Quantity>(a), parsed::<Quantity>(b)),
+        Type::Duration => same_parsed(parsed::<Duration>(a), parsed::<Duration>(b)),
         Type::Time | Type::MicroTime => same_parsed(time(a), time(b)),
         Type::Bytes => {
             let text = |value: &'_ Value| value.as_str().map(|text| text.split_ascii_whitespace().collect::<String>());

@@ -134,7 +134,7 @@ pub fn apply(
     // The common case first: nothing else needs to be read when nothing is new.
     if let Some(live) = live
         && *live == merged
-        && Managers::fields_in(live, &me).as_ref() == Some(&wanted)
+        && Managers::fields_in(live, &me).unwrap_or_default() == wanted
     {
         return Ok(merged);
     }

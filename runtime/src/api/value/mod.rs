@@ -1,9 +1,13 @@
 //! Values that are parsed once, written canonically and compared by value.
 
+mod byte_string;
+mod duration;
 mod int_or_string;
 mod quantity;
 mod time;
 
-pub use int_or_string::IntOrString;
-pub use quantity::Quantity;
+pub use byte_string::{ByteString, ParseByteStringError};
+pub use duration::{Duration, ParseDurationError};
+pub use int_or_string::{IntOrString, NotAPercentage};
+pub use quantity::{ParseQuantityError, Quantity};
 pub use time::{MicroTime, ParseTimeError, Time, Timestamp};

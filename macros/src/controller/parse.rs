@@ -40,8 +40,20 @@ impl Declaration {
         Self {
             name: wanted(&mut items, "name", "a string", "name = \"replicaset\"", here, errors),
             kind: wanted(&mut items, "kind", "a kind's type", "kind = ReplicaSet", here, errors),
-            owns: read_list(items.take("owns"), "kinds", "owns(Pod)", Punctuated::<Type, Token![,]>::parse_terminated, errors),
-            watches: read_list(items.take("watches"), "`Kind => function`", "watches(Node => pods_on_node)", watches, errors),
+            owns: read_list(
+                items.take("owns"),
+                "kinds",
+                "owns(Pod)",
+                Punctuated::<Type, Token![,]>::parse_terminated,
+                errors,
+            ),
+            watches: read_list(
+                items.take("watches"),
+                "`Kind => function`",
+                "watches(Node => pods_on_node)",
+                watches,
+                errors,
+            ),
             observe: wanted(&mut items, "observe", "a function", "observe = observe::observe", here, errors),
         }
     }

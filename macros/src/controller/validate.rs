@@ -31,7 +31,9 @@ pub fn declaration<'a>(declaration: &Declaration, function: &'a ItemFn, errors: 
         errors.push(name.span(), format!("`{}` is no controller name: {hint}", name.value()));
     }
     let owned: Vec<String> = declaration.owns.iter().map(|kind| kind.to_token_stream().to_string()).collect();
-    for (index, kind) in declaration.owns.iter().enumerate().filter(|(index, _)| owned[..*index].contains(&owned[*index])) {
+    for (index, kind) in
+        declaration.owns.iter().enumerate().filter(|(index, _)| owned[..*index].contains(&owned[*index]))
+    {
         errors.push(kind.span(), format!("`{}` stands twice in `owns`", owned[index]));
     }
     purity(&function.sig, errors);

@@ -3,6 +3,7 @@
 //! Never does I/O and never looks at a clock. Start reading at [`schema`], then [`object`], then any file under
 //! [`kinds`].
 
+pub mod crd;
 pub mod error;
 pub mod meta;
 pub mod object;

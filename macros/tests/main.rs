@@ -8,6 +8,7 @@ mod snapshot;
 
 /// What must compile.
 mod pass {
+    mod controller;
     mod field_attributes;
     mod kind_from_spec;
     mod kind_whole;

@@ -5,7 +5,7 @@ use syn::{DeriveInput, LitStr, Path, Type, Visibility};
 
 use crate::schema;
 use crate::syntax::suggest::suggestion;
-use crate::syntax::{Errors, Items};
+use crate::syntax::{Errors, Items, Wanted};
 
 /// The attributes of a kind.
 pub const KIND_ATTRIBUTES: &[&str] = &[
@@ -197,15 +197,9 @@ fn read_texts(items: &mut Items, name: &str, example: &str, errors: &mut Errors)
 }
 
 fn read_version(items: &mut Items, here: Span, errors: &mut Errors) -> Text {
-    match items.take("version") {
-        Some(item) => item
-            .parsed::<LitStr>("a string", "version = \"v1\"", errors)
-            .map_or_else(|| Text::new("v1", here), Text::from),
-        None => {
-            errors.push(here, "the kind has no version; add `#[object(version = \"v1alpha1\")]`");
-            Text::new("v1", here)
-        }
-    }
+    let wanted = Wanted { name: "version", what: "a string", example: "version = \"v1\"" };
+    let missing = "the kind has no version; add `#[object(version = \"v1alpha1\")]`";
+    items.wanted::<LitStr>(wanted, here, missing, errors).map_or_else(|| Text::new("v1", here), Text::from)
 }
 
 fn read_scope(items: &mut Items, errors: &mut Errors) -> Ident {
@@ -227,15 +221,10 @@ fn read_scale(items: &mut Items, errors: &mut Errors) -> Option<Scale> {
         "scale(spec = \"/spec/replicas\", status = \"/status/replicas\", selector = \"/status/labelSelector\")";
     let item = items.take("scale")?;
     let mut inner = list(item.listed(example, errors)?, SCALE_ATTRIBUTES, errors);
-    let mut pointer = |name: &str| match inner.take(name) {
-        Some(item) => item.parsed::<LitStr>("a JSON pointer", &format!("{name} = \"/…\""), errors).map(Text::from),
-        None => {
-            errors.push(
-                item.name.span(),
-                format!("`scale` wants all three pointers, and `{name}` is missing: `{example}`"),
-            );
-            None
-        }
+    let mut pointer = |name: &str| {
+        let missing = format!("`scale` wants all three pointers, and `{name}` is missing: `{example}`");
+        let wanted = Wanted { name, what: "a JSON pointer", example };
+        inner.wanted::<LitStr>(wanted, item.name.span(), &missing, errors).map(Text::from)
     };
     let (spec, status, selector) = (pointer("spec"), pointer("status"), pointer("selector"));
     Some(Scale { spec: spec?, status: status?, selector: selector? })
@@ -245,26 +234,19 @@ fn read_column(item: &crate::syntax::Item, errors: &mut Errors) -> Option<Column
     let here = item.name.span();
     let mut inner =
         list(item.listed("column(name = \"Ready\", path = \"/status/ready\")", errors)?, COLUMN_ATTRIBUTES, errors);
-    let name = inner.string("name", "name = \"Ready\"", errors);
-    if name.is_none() {
-        errors.push(here, "the column has no heading; add `name = \"…\"`");
-    }
+    let wanted = Wanted { name: "name", what: "a string", example: "name = \"Ready\"" };
+    let name = inner.wanted::<LitStr>(wanted, here, "the column has no heading; add `name = \"…\"`", errors);
     let ty = inner.string("type", "type = \"integer\"", errors).map_or_else(|| Text::new("string", here), Text::from);
     let wide = inner.flag("wide", errors).is_some();
+    if !inner.has("path") && !inner.has("render") {
+        errors.push(here, "the column shows nothing; add `path = \"/…\"` or `render = function`");
+    }
     let path = inner.string("path", "path = \"/status/ready\"", errors);
     let render = inner.parsed("render", "a function", "render = ready_cell", errors);
-    let source = match (path, render) {
-        (Some(path), None) => Source::Pointer(path.into()),
-        (None, Some(render)) => Source::Render(render),
-        (Some(_), Some(_)) => {
-            errors.push(here, "a cell comes from one place; keep either `path` or `render`");
-            return None;
-        }
-        (None, None) => {
-            errors.push(here, "the column shows nothing; add `path = \"/…\"` or `render = function`");
-            return None;
-        }
-    };
+    if path.is_some() && render.is_some() {
+        errors.push(here, "a cell comes from one place; keep either `path` or `render`");
+    }
+    let source = path.map(|path| Source::Pointer(path.into())).or(render.map(Source::Render))?;
     Some(Column { name: name?.into(), ty, source, wide })
 }
 

@@ -6,7 +6,7 @@ use syn::parse::{Parse, Parser};
 use syn::{Attribute, LitStr, Meta};
 
 use super::Errors;
-use super::suggest::suggestion;
+use super::suggest::{nearest, suggestion};
 
 /// One `name`, `name = value` or `name(…)`.
 pub struct Item {
@@ -30,8 +30,23 @@ pub struct Number {
     pub span: Span,
 }
 
+/// A value that must be given.
+pub struct Wanted<'a> {
+    /// The item's name.
+    pub name: &'a str,
+    /// What the value is, with its article.
+    pub what: &'a str,
+    /// A right one.
+    pub example: &'a str,
+}
+
 /// The items of all attributes of one name on one declaration.
-pub struct Items(Vec<Item>);
+#[derive(Default)]
+pub struct Items {
+    items: Vec<Item>,
+    /// What the misspelt names most likely mean.
+    meant: Vec<String>,
+}
 
 impl Items {
     /// Reads `#[path(…)]` attributes; what cannot be read is reported and left out.
@@ -39,17 +54,20 @@ impl Items {
         let mut items = Vec::new();
         for attr in attrs.iter().filter(|attr| attr.path().is_ident(path)) {
             match &attr.meta {
-                Meta::List(list) => items.extend(Self::of_tokens(list.tokens.clone(), errors).0),
+                Meta::List(list) => items.extend(Self::of_tokens(list.tokens.clone(), errors).items),
                 meta => errors
                     .absorb(syn::Error::new_spanned(meta, format!("expected a list of attributes: `#[{path}(…)]`"))),
             }
         }
-        Self(items)
+        Self { items, meant: Vec::new() }
     }
 
     /// Reads a list of items that are separated by commas.
     pub fn of_tokens(tokens: TokenStream, errors: &mut Errors) -> Self {
-        Self(split(tokens).into_iter().filter_map(|item| Item::read(item, errors)).collect())
+        Self {
+            items: split(tokens).into_iter().filter_map(|item| Item::read(item, errors)).collect(),
+            meant: Vec::new(),
+        }
     }
 
     /// Returns the items when every name is known and only the `repeatable` ones stand twice.
@@ -62,25 +80,45 @@ impl Items {
         elsewhere: impl Fn(&str) -> Option<String>,
         errors: &mut Errors,
     ) -> Self {
-        let mut kept: Vec<Item> = Vec::new();
-        for item in self.0 {
+        let mut kept = Self::default();
+        for item in self.items {
             let name = item.name.unraw().to_string();
             if !known.contains(&name.as_str()) {
                 let hint = elsewhere(&name).map_or_else(|| suggestion(&name, known), |hint| format!(": {hint}"));
                 errors.push(item.name.span(), format!("unknown attribute `{name}`{hint}"));
-            } else if !repeatable.contains(&name.as_str()) && kept.iter().any(|other| other.name == item.name) {
+                kept.meant.extend(nearest(&name, known).map(str::to_owned));
+            } else if !repeatable.contains(&name.as_str()) && kept.items.iter().any(|other| other.name == item.name) {
                 errors.push(item.name.span(), format!("`{name}` is given twice; keep one of the two"));
             } else {
-                kept.push(item);
+                kept.items.push(item);
             }
         }
-        Self(kept)
+        kept
     }
 
     /// Removes and returns the item of this name.
     pub fn take(&mut self, name: &str) -> Option<Item> {
-        let index = self.0.iter().position(|item| item.name.unraw() == name)?;
-        Some(self.0.remove(index))
+        let index = self.items.iter().position(|item| item.name.unraw() == name)?;
+        Some(self.items.remove(index))
+    }
+
+    /// Whether there is an item of this name, or a misspelt one, reported already, that was meant for it.
+    pub fn has(&self, name: &str) -> bool {
+        self.items.iter().any(|item| item.name.unraw() == name) || self.meant.iter().any(|meant| meant == name)
+    }
+
+    /// Removes and returns a value that must be given; reports at `here` with `missing` when it is not.
+    pub fn wanted<T: Parse>(
+        &mut self,
+        wanted: Wanted<'_>,
+        here: Span,
+        missing: &str,
+        errors: &mut Errors,
+    ) -> Option<T> {
+        if !self.has(wanted.name) {
+            errors.push(here, missing);
+        }
+        self.parsed(wanted.name, wanted.what, wanted.example, errors)
     }
 
     /// Removes and returns all items of this name.

@@ -4,10 +4,12 @@ mod byte_string;
 mod duration;
 mod int_or_string;
 mod quantity;
+pub mod schedule;
 mod time;
 
 pub use byte_string::{ByteString, ParseByteStringError};
 pub use duration::{Duration, ParseDurationError};
 pub use int_or_string::{IntOrString, NotAPercentage};
 pub use quantity::{ParseQuantityError, Quantity};
+pub use schedule::{ParseScheduleError, Schedule};
 pub use time::{MicroTime, ParseTimeError, Time, Timestamp};

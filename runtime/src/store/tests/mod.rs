@@ -1,0 +1,8 @@
+//! What the store promises, on the real file wherever a file matters.
+
+mod commit;
+mod crash;
+mod damage;
+mod fixtures;
+mod model;
+mod watches;

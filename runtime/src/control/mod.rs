@@ -13,6 +13,7 @@
 
 mod act;
 mod action;
+pub mod deployment;
 mod dispatch;
 mod event;
 mod harness;
@@ -21,6 +22,7 @@ mod pods;
 mod prepare;
 mod queue;
 mod registered;
+pub mod replica_set;
 mod run;
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Values that are parsed once, written canonically and compared by value.
 
+mod byte_string;
 mod duration;
 mod int_or_string;
 mod quantity;

@@ -24,6 +24,10 @@ mod queue;
 mod registered;
 pub mod replica_set;
 mod run;
+#[cfg(test)]
+mod testkit;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -5,8 +5,10 @@
 
 pub mod columns;
 pub mod default;
+pub mod diff;
 pub mod error;
 pub mod kinds;
+pub mod merge;
 pub mod meta;
 pub mod names;
 pub mod object;

@@ -64,6 +64,7 @@ impl State {
                 self.snapshot.delete(last.key(), revision);
                 (Event::delete(current.revision(), Arc::clone(&last)), Outcome::Deleted(last))
             }
+            (Change::Keep, current) => return Ok(Outcome::Unchanged(current)),
             (Change::Delete, None) => return Ok(Outcome::Unchanged(None)),
         };
         let event = Arc::new(event);

@@ -48,6 +48,8 @@ pub enum Change {
     Put(Value),
     /// It goes. An object that is not there is no change.
     Delete,
+    /// It stays as it is: only the precondition counts.
+    Keep,
 }
 
 /// A transaction that is durable.
@@ -161,6 +163,10 @@ impl Op {
     pub fn delete(key: Key, precondition: Precondition) -> Self {
         Self { key, precondition, change: Change::Delete }
     }
+    /// Returns a condition on `key`, which the transaction leaves as it is.
+    pub fn check(key: Key, precondition: Precondition) -> Self {
+        Self { key, precondition, change: Change::Keep }
+    }
 }
 
 impl From<Vec<Op>> for Txn {
@@ -175,6 +181,7 @@ impl fmt::Debug for Op {
         let verb = match self.change {
             Change::Put(_) => "put",
             Change::Delete => "delete",
+            Change::Keep => "keep",
         };
         write!(f, "{verb} {} if {}", self.key, self.precondition)
     }

@@ -48,6 +48,7 @@ fn model_commit(model: &Model, revision: u64, ops: &[Op]) -> Option<(Model, u64)
                     model.insert(op.key.clone(), (data, revision));
                 }
             }
+            Change::Keep => {}
             Change::Delete => revision += u64::from(model.remove(&op.key).is_some()),
         }
     }

@@ -39,7 +39,8 @@ pub use dispatch::Waiting;
 pub use harness::Harness;
 pub use owner::owner_reference;
 pub use registered::{Change, Registered};
-pub use run::{Clock, Running, Setup, run};
+pub use prepare::seeded_entropy;
+pub use run::{Running, Setup, run};
 
 /// What makes objects of one kind true. Implemented by `#[controller]` on a `decide` function.
 pub trait Controller: 'static {

@@ -8,8 +8,9 @@ use crate::api::kinds::{Deployment, Namespace, Node, Pod, builtin};
 use crate::api::{Key, Kind, Object, Time, Timestamp};
 use crate::store::{Op, Precondition, Store, Txn};
 
-use super::prepare::{Deletion, delete};
-use super::{Harness, Propagation, Registered, pods};
+use crate::store::objects::{DeleteOptions, Removal, prepare_delete};
+
+use super::{Harness, Propagation, Registered, pods, seeded_entropy};
 
 /// The time at which tests start.
 pub(super) const START: Timestamp = Timestamp::from_secs(1_767_225_600);
@@ -61,7 +62,7 @@ pub(super) struct World {
 impl World {
     /// Returns a world with the namespace `default` and the node `node-1`.
     pub(super) fn new(controllers: Vec<Registered>, seed: u64) -> Self {
-        let harness = Harness::new(Store::memory(), builtin(), controllers, seed);
+        let harness = Harness::new(Store::memory(), builtin(), controllers, seeded_entropy(seed));
         let mut world = Self { harness, now: START, random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 };
         world.put(Namespace::kind(), json!({ "metadata": { "name": "default" } }));
         let ready = json!({ "conditions": [{ "type": "Ready", "status": "True" }] });
@@ -116,10 +117,12 @@ impl World {
 
     /// Deletes an object as the API does.
     pub(super) fn delete(&mut self, key: &Key, propagation: Propagation) {
-        match delete(key, &self.value(key), propagation, self.now) {
-            Deletion::Remove => self.write(key.clone(), None),
-            Deletion::Keep(value) => self.write(key.clone(), Some(value)),
-            Deletion::Nothing => {}
+        let kind = self.harness.kinds().resource(&key.resource).expect("a built-in kind");
+        let options = DeleteOptions { propagation: Some(propagation.into()), ..DeleteOptions::default() };
+        match prepare_delete(kind, &self.value(key), &options, self.now).expect("no precondition") {
+            Removal::Now => self.write(key.clone(), None),
+            Removal::Later(value) => self.write(key.clone(), Some(value)),
+            Removal::Already => {}
         }
     }
 

@@ -236,13 +236,13 @@ fn pods_that_cannot_be_created_are_told_in_event_and_conditions() {
         assert!(world.harness.step(world.now).expect("the store takes the write"));
     }
     let namespace = crate::api::kinds::Namespace::kind().key("", "default");
-    world.edit(&namespace, |value| value["status"]["phase"] = json!("Terminating"));
+    world.edit(&namespace, |value| value["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"));
     for _ in 0..50 {
         world.harness.step(world.now).expect("the store takes the write");
     }
     assert_eq!(world.list::<Pod>().len(), 0);
     assert_eq!(condition(&world.deployment("web"), "ReplicaFailure"), "True FailedCreate");
-    world.edit(&namespace, |value| value["status"]["phase"] = json!("Active"));
+    world.edit(&namespace, |value| drop(value["metadata"].as_object_mut().expect("an object").remove("deletionTimestamp")));
     world.pass(2000);
     world.live(fate);
     assert_eq!(images(&world), "one one");

@@ -15,9 +15,7 @@ pub enum JsonPatchError {
     #[error("cannot read the JSON patch: {0}")]
     Malformed(String),
     /// The patch is too large; the answer is 413.
-    #[error(
-        "The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {0}"
-    )]
+    #[error("The allowed maximum operations in a JSON patch is {OPERATIONS_MAX}, got {0}")]
     TooManyOperations(usize),
     /// Copies would make the object too large; the answer is 413.
     #[error("cannot apply operation {0} of the JSON patch: copies may add at most {COPIED_BYTES_MAX} bytes in all")]
@@ -70,8 +68,8 @@ pub fn json_patch(live: &Value, patch: &Value) -> Result<Value, JsonPatchError> 
     if count > OPERATIONS_MAX {
         return Err(JsonPatchError::TooManyOperations(count));
     }
-    let operations = Vec::<PatchOperation>::deserialize(patch)
-        .map_err(|error| JsonPatchError::Malformed(error.to_string()))?;
+    let operations =
+        Vec::<PatchOperation>::deserialize(patch).map_err(|error| JsonPatchError::Malformed(error.to_string()))?;
     // The crate's own roll-back has paths that panic; a copy is thrown away instead.
     let mut patched = live.clone();
     let mut copied = 0;
@@ -110,7 +108,12 @@ mod tests {
     #[test]
     fn a_merge_patch_follows_rfc_7386() {
         check_merge("add and replace", &json!({"a": 1}), &json!({"a": 2, "b": 3}), &json!({"a": 2, "b": 3}));
-        check_merge("null removes", &json!({"a": {"b": 1, "c": 2}}), &json!({"a": {"b": null}}), &json!({"a": {"c": 2}}));
+        check_merge(
+            "null removes",
+            &json!({"a": {"b": 1, "c": 2}}),
+            &json!({"a": {"b": null}}),
+            &json!({"a": {"c": 2}}),
+        );
         check_merge("lists are replaced", &json!({"a": [1, 2]}), &json!({"a": [3]}), &json!({"a": [3]}));
         check_merge("nulls in a new object vanish", &json!({}), &json!({"a": {"b": null}}), &json!({"a": {}}));
         check_merge("an object replaces a scalar", &json!({"a": 1}), &json!({"a": {"b": 1}}), &json!({"a": {"b": 1}}));

@@ -35,7 +35,9 @@ pub enum PatchError {
         item: String,
     },
     /// `$patch` has an unknown value, or one that does not fit its place.
-    #[error("cannot patch `{path}`: Unknown patch type found: `{found}`: give `replace`, `delete` or (in an object) `merge`")]
+    #[error(
+        "cannot patch `{path}`: Unknown patch type found: `{found}`: give `replace`, `delete` or (in an object) `merge`"
+    )]
     UnknownDirective {
         /// Where the directive stands.
         path: String,
@@ -77,7 +79,12 @@ pub fn strategic(live: &Value, patch: &Value, kind: &'static Kind) -> Result<Val
     Ok(Value::Object(patched))
 }
 
-fn merge_object(slot: Slot, live: &mut Map<String, Value>, patch: &Map<String, Value>, path: &str) -> Result<(), PatchError> {
+fn merge_object(
+    slot: Slot,
+    live: &mut Map<String, Value>,
+    patch: &Map<String, Value>,
+    path: &str,
+) -> Result<(), PatchError> {
     match patch.get(PATCH).map(|directive| directive.as_str().unwrap_or_default()) {
         None | Some("merge") => {}
         Some("replace") => {
@@ -162,9 +169,8 @@ fn list<'a>(value: &'a Value, directive: &str, path: &str) -> Result<&'a [Value]
 fn retain_keys(live: &mut Map<String, Value>, patch: &Map<String, Value>, path: &str) -> Result<(), PatchError> {
     let Some(directive) = patch.get(RETAIN_KEYS) else { return Ok(()) };
     let kept: Vec<&str> = list(directive, RETAIN_KEYS, path)?.iter().filter_map(Value::as_str).collect();
-    let unlisted = patch
-        .iter()
-        .find(|(name, value)| !is_directive(name) && !value.is_null() && !kept.contains(&name.as_str()));
+    let unlisted =
+        patch.iter().find(|(name, value)| !is_directive(name) && !value.is_null() && !kept.contains(&name.as_str()));
     if let Some((field, _)) = unlisted {
         return Err(PatchError::RetainKeys { path: path.to_owned(), field: field.clone() });
     }
@@ -257,7 +263,13 @@ fn directive(item: &Value) -> Option<&str> {
     item.get(PATCH).map(|directive| directive.as_str().unwrap_or_default())
 }
 
-fn set_order(slot: Slot, live: Option<&mut Value>, stated: &[Value], order: &[Value], path: &str) -> Result<(), PatchError> {
+fn set_order(
+    slot: Slot,
+    live: Option<&mut Value>,
+    stated: &[Value],
+    order: &[Value],
+    path: &str,
+) -> Result<(), PatchError> {
     let (Some(Value::Array(items)), Some((identity, _))) = (live, Identity::of(slot)) else { return Ok(()) };
     let places = places(identity, order);
     let mut last = None;
@@ -319,9 +331,7 @@ fn plain(value: &Value) -> Value {
                 .map(|(name, value)| (name.clone(), plain(value)))
                 .collect(),
         ),
-        Value::Array(list) => {
-            Value::Array(list.iter().filter(|item| directive(item).is_none()).map(plain).collect())
-        }
+        Value::Array(list) => Value::Array(list.iter().filter(|item| directive(item).is_none()).map(plain).collect()),
         other => other.clone(),
     }
 }

@@ -45,7 +45,9 @@ pub enum FetchError {
         registry: String,
     },
     /// The registry wants other credentials, or hides that there is no such thing.
-    #[error("registry `{registry}` denies access to {what}: it does not exist, or needs credentials")]
+    #[error(
+        "registry `{registry}` denies access to {what}: it does not exist, or needs credentials"
+    )]
     Denied {
         /// What was asked for.
         what: String,
@@ -127,7 +129,10 @@ pub enum FetchError {
 impl FetchError {
     /// Tells whether the same request may succeed a moment later.
     fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Stalled { .. } | Self::TooManyRequests { .. })
+        matches!(
+            self,
+            Self::Unavailable { .. } | Self::Stalled { .. } | Self::TooManyRequests { .. }
+        )
     }
 }
 
@@ -140,12 +145,20 @@ pub(super) struct Fetcher<'a> {
 }
 
 impl<'a> Fetcher<'a> {
-    pub(super) fn new(reference: &'a ImageReference, auth: &'a RegistryAuth, options: &'a StoreOptions) -> Result<Self, FetchError> {
+    pub(super) fn new(
+        reference: &'a ImageReference,
+        auth: &'a RegistryAuth,
+        options: &'a StoreOptions,
+    ) -> Result<Self, FetchError> {
         // The first caller wins; that another part of the program installed the same provider is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let plain = speaks_plain_http(reference.registry(), &options.insecure_registries);
         let config = ClientConfig {
-            protocol: if plain { ClientProtocol::Http } else { ClientProtocol::Https },
+            protocol: if plain {
+                ClientProtocol::Http
+            } else {
+                ClientProtocol::Https
+            },
             connect_timeout: Some(options.answer),
             read_timeout: Some(options.stall),
             user_agent: concat!("bowline/", env!("CARGO_PKG_VERSION")),
@@ -156,7 +169,12 @@ impl<'a> Fetcher<'a> {
             registry: reference.registry().into(),
             source: Box::new(source),
         })?;
-        Ok(Self { client, reference, auth, options })
+        Ok(Self {
+            client,
+            reference,
+            auth,
+            options,
+        })
     }
 
     fn registry(&self) -> String {
@@ -167,25 +185,40 @@ impl<'a> Fetcher<'a> {
     pub(super) async fn resolve(&self) -> Result<Option<Digest>, FetchError> {
         let what = format!("image \"{}\"", self.reference);
         let digest = self
-            .retrying(&what, || self.client.fetch_manifest_digest(self.reference.as_oci(), self.auth))
+            .retrying(&what, || {
+                self.client
+                    .fetch_manifest_digest(self.reference.as_oci(), self.auth)
+            })
             .await?;
         Ok(digest.parse().ok())
     }
 
     /// Fetches the index or manifest that `reference` names; its bytes have the returned digest.
-    pub(super) async fn document(&self, reference: &ImageReference) -> Result<(Vec<u8>, Digest), FetchError> {
+    pub(super) async fn document(
+        &self,
+        reference: &ImageReference,
+    ) -> Result<(Vec<u8>, Digest), FetchError> {
         let what = format!("image \"{reference}\"");
         let (bytes, _) = self
-            .retrying(&what, || self.client.pull_manifest_raw(reference.as_oci(), self.auth, &ACCEPTED))
+            .retrying(&what, || {
+                self.client
+                    .pull_manifest_raw(reference.as_oci(), self.auth, &ACCEPTED)
+            })
             .await?;
         if bytes.len() as u64 > DOCUMENT_BYTES_MAX {
-            return Err(FetchError::TooLarge { what, registry: self.registry(), bytes_max: DOCUMENT_BYTES_MAX });
+            return Err(FetchError::TooLarge {
+                what,
+                registry: self.registry(),
+                bytes_max: DOCUMENT_BYTES_MAX,
+            });
         }
         let found = Digest::of(&bytes);
         match reference.digest() {
-            Some(wanted) if wanted != found => {
-                Err(FetchError::WrongDigest { what, registry: self.registry(), found: found.to_string() })
-            }
+            Some(wanted) if wanted != found => Err(FetchError::WrongDigest {
+                what,
+                registry: self.registry(),
+                found: found.to_string(),
+            }),
             _ => Ok((bytes.to_vec(), found)),
         }
     }
@@ -228,10 +261,27 @@ impl<'a> Fetcher<'a> {
         let what = format!("blob `{digest}` of image \"{}\"", self.reference);
         let bytes_max = self.options.download_bytes_max;
         if size > bytes_max {
-            return Err(FetchError::TooLarge { what, registry: self.registry(), bytes_max });
+            return Err(FetchError::TooLarge {
+                what,
+                registry: self.registry(),
+                bytes_max,
+            });
         }
-        let file = tokio::fs::File::create_new(into).await.map_err(|source| FetchError::Write { what: what.clone(), source })?;
-        let mut transfer = Transfer { what, digest, size, file, hasher: Hasher::default(), done: 0, resumed: false };
+        let file = tokio::fs::File::create_new(into)
+            .await
+            .map_err(|source| FetchError::Write {
+                what: what.clone(),
+                source,
+            })?;
+        let mut transfer = Transfer {
+            what,
+            digest,
+            size,
+            file,
+            hasher: Hasher::default(),
+            done: 0,
+            resumed: false,
+        };
         let mut attempt = 1;
         loop {
             let before = transfer.done;
@@ -245,7 +295,11 @@ impl<'a> Fetcher<'a> {
                     }
                     Err(found) => {
                         let what = transfer.what;
-                        return Err(FetchError::WrongDigest { what, registry: self.registry(), found });
+                        return Err(FetchError::WrongDigest {
+                            what,
+                            registry: self.registry(),
+                            found,
+                        });
                     }
                 },
                 Err(error) => error,
@@ -260,21 +314,34 @@ impl<'a> Fetcher<'a> {
     }
 
     /// Receives bytes until the blob is whole or the connection ends.
-    async fn transfer(&self, transfer: &mut Transfer<'_>, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<(), FetchError> {
+    async fn transfer(
+        &self,
+        transfer: &mut Transfer<'_>,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), FetchError> {
         let stall = self.options.stall;
         let reference = self.reference.as_oci();
-        self.client.store_auth_if_needed(reference.resolve_registry(), self.auth).await;
+        self.client
+            .store_auth_if_needed(reference.resolve_registry(), self.auth)
+            .await;
         let digest = transfer.digest.as_str();
         let failed = |what: &str, error| Err(self.classify(what, error));
         let mut stream = if transfer.done == 0 {
-            match tokio::time::timeout(self.options.answer, self.client.pull_blob_stream(reference, digest)).await {
+            match tokio::time::timeout(
+                self.options.answer,
+                self.client.pull_blob_stream(reference, digest),
+            )
+            .await
+            {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => return failed(&transfer.what, error),
                 Err(_) => return Err(self.stalled(&transfer.what, self.options.answer)),
             }
         } else {
             transfer.resumed = true;
-            let request = self.client.pull_blob_stream_partial(reference, digest, transfer.done, None);
+            let request =
+                self.client
+                    .pull_blob_stream_partial(reference, digest, transfer.done, None);
             match tokio::time::timeout(self.options.answer, request).await {
                 Ok(Ok(BlobResponse::Partial(stream))) => stream,
                 Ok(Ok(BlobResponse::Full(stream))) => {
@@ -288,7 +355,9 @@ impl<'a> Fetcher<'a> {
         loop {
             match tokio::time::timeout(stall, stream.next()).await {
                 Err(_) => return Err(self.stalled(&transfer.what, stall)),
-                Ok(None) if transfer.done < transfer.size => return Err(self.cut(&transfer.what, "the transfer ended early")),
+                Ok(None) if transfer.done < transfer.size => {
+                    return Err(self.cut(&transfer.what, "the transfer ended early"));
+                }
                 Ok(None) => return Ok(()),
                 // The client's own check of the digest ends the stream with an error; ours has the final word.
                 Ok(Some(Err(_))) if transfer.done == transfer.size => return Ok(()),
@@ -296,7 +365,11 @@ impl<'a> Fetcher<'a> {
                 Ok(Some(Ok(bytes))) => {
                     if transfer.done + bytes.len() as u64 > transfer.size {
                         let (what, bytes_max) = (transfer.what.clone(), transfer.size);
-                        return Err(FetchError::TooLarge { what, registry: self.registry(), bytes_max });
+                        return Err(FetchError::TooLarge {
+                            what,
+                            registry: self.registry(),
+                            bytes_max,
+                        });
                     }
                     transfer.write(&bytes).await?;
                     progress(transfer.done);
@@ -306,11 +379,23 @@ impl<'a> Fetcher<'a> {
     }
 
     fn stalled(&self, what: &str, bound: Duration) -> FetchError {
-        FetchError::Stalled { what: what.to_owned(), registry: self.registry(), seconds: bound.as_secs() }
+        FetchError::Stalled {
+            what: what.to_owned(),
+            registry: self.registry(),
+            seconds: bound.as_secs(),
+        }
     }
 
-    fn cut(&self, what: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> FetchError {
-        FetchError::Unavailable { what: what.to_owned(), registry: self.registry(), source: source.into() }
+    fn cut(
+        &self,
+        what: &str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> FetchError {
+        FetchError::Unavailable {
+            what: what.to_owned(),
+            registry: self.registry(),
+            source: source.into(),
+        }
     }
 
     /// Sorts the client's errors by what the caller can do about them.
@@ -320,26 +405,44 @@ impl<'a> Fetcher<'a> {
         let code = match &error {
             E::ServerError { code, .. } => *code,
             E::UnauthorizedError { .. } | E::AuthenticationFailure(_) => 401,
-            E::RegistryError { envelope, .. } => envelope.errors.first().map_or(0, |first| match first.code {
-                OciErrorCode::ManifestUnknown
-                | OciErrorCode::NameUnknown
-                | OciErrorCode::NotFound
-                | OciErrorCode::BlobUnknown
-                | OciErrorCode::ManifestBlobUnknown => 404,
-                OciErrorCode::Unauthorized | OciErrorCode::Denied => 401,
-                OciErrorCode::Toomanyrequests => 429,
-                _ => 0,
-            }),
+            E::RegistryError { envelope, .. } => {
+                envelope.errors.first().map_or(0, |first| match first.code {
+                    OciErrorCode::ManifestUnknown
+                    | OciErrorCode::NameUnknown
+                    | OciErrorCode::NotFound
+                    | OciErrorCode::BlobUnknown
+                    | OciErrorCode::ManifestBlobUnknown => 404,
+                    OciErrorCode::Unauthorized | OciErrorCode::Denied => 401,
+                    OciErrorCode::Toomanyrequests => 429,
+                    _ => 0,
+                })
+            }
             E::RequestError(_) | E::IoError(_) => 503,
             _ => 0,
         };
         match (code, error) {
             (404, _) => FetchError::NotFound { what, registry },
             (429, _) => FetchError::TooManyRequests { registry },
-            (401 | 403, error) => FetchError::Denied { what, registry, source: Box::new(error) },
-            (500..=599, error) => FetchError::Unavailable { what, registry, source: Box::new(error) },
-            (_, E::DigestError(error)) => FetchError::WrongDigest { what, registry, found: error.to_string() },
-            (_, error) => FetchError::Protocol { what, registry, source: Box::new(error) },
+            (401 | 403, error) => FetchError::Denied {
+                what,
+                registry,
+                source: Box::new(error),
+            },
+            (500..=599, error) => FetchError::Unavailable {
+                what,
+                registry,
+                source: Box::new(error),
+            },
+            (_, E::DigestError(error)) => FetchError::WrongDigest {
+                what,
+                registry,
+                found: error.to_string(),
+            },
+            (_, error) => FetchError::Protocol {
+                what,
+                registry,
+                source: Box::new(error),
+            },
         }
     }
 }
@@ -357,7 +460,13 @@ struct Transfer<'a> {
 
 impl Transfer<'_> {
     async fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
-        self.file.write_all(bytes).await.map_err(|source| FetchError::Write { what: self.what.clone(), source })?;
+        self.file
+            .write_all(bytes)
+            .await
+            .map_err(|source| FetchError::Write {
+                what: self.what.clone(),
+                source,
+            })?;
         self.hasher.update(bytes);
         self.done += bytes.len() as u64;
         Ok(())
@@ -370,17 +479,27 @@ impl Transfer<'_> {
             self.file.set_len(0).await?;
             self.file.rewind().await
         };
-        again.await.map_err(|source| FetchError::Write { what: self.what.clone(), source })?;
+        again.await.map_err(|source| FetchError::Write {
+            what: self.what.clone(),
+            source,
+        })?;
         (self.done, self.hasher) = (0, Hasher::default());
         Ok(())
     }
 
     fn verify(&self) -> Result<(), String> {
         let found = self.hasher.clone().finish();
-        if found == *self.digest { Ok(()) } else { Err(found.to_string()) }
+        if found == *self.digest {
+            Ok(())
+        } else {
+            Err(found.to_string())
+        }
     }
 
     async fn flush(&mut self) -> Result<(), FetchError> {
-        self.file.flush().await.map_err(|source| FetchError::Write { what: self.what.clone(), source })
+        self.file.flush().await.map_err(|source| FetchError::Write {
+            what: self.what.clone(),
+            source,
+        })
     }
 }

@@ -87,7 +87,10 @@ impl Job {
         let reader = archive.take(self.length);
         let (unpacked, found) = unpack(reader, &self.into, &self.below, &self.limits)?;
         if found != self.diff_id {
-            return Err(UnpackError::WrongDiffId { expected: self.diff_id.clone(), found });
+            return Err(UnpackError::WrongDiffId {
+                expected: self.diff_id.clone(),
+                found,
+            });
         }
         Ok(unpacked)
     }
@@ -108,9 +111,17 @@ pub fn unpack(
 ) -> Result<(Unpacked, Digest), UnpackError> {
     let mut budget = budget::Budgeted::new(reader, limits)?;
     let tripped = budget.tripped();
-    let translate = |error: UnpackError| tripped.get().map_or(error, |bound| UnpackError::TooMuch { bound });
+    let translate = |error: UnpackError| {
+        tripped
+            .get()
+            .map_or(error, |bound| UnpackError::TooMuch { bound })
+    };
     let mut applier = apply::Applier::new(into, below)?;
-    let mut unpacked = Unpacked { bytes: 0, entries: 0, devices_skipped: 0 };
+    let mut unpacked = Unpacked {
+        bytes: 0,
+        entries: 0,
+        devices_skipped: 0,
+    };
     entry::for_each(&mut budget, limits, |entry, data| {
         unpacked.entries += 1;
         unpacked.devices_skipped += u64::from(entry.is_device());
@@ -119,7 +130,8 @@ pub fn unpack(
     .map_err(translate)?;
     applier.finish().map_err(translate)?;
     // What follows the end marker still belongs to the digest, and to the bounds.
-    io::copy(&mut budget, &mut io::sink()).map_err(|source| translate(UnpackError::Read { source }))?;
+    io::copy(&mut budget, &mut io::sink())
+        .map_err(|source| translate(UnpackError::Read { source }))?;
     unpacked.bytes = budget.produced();
     Ok((unpacked, budget.finish()))
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::blobs::unique_name;
+use super::contents::Contents;
 use super::document::{DOCUMENT_BYTES_MAX, Descriptor, Document, Index, Manifest};
 use super::pins::Pin;
 use super::source::{Location, Source};
-use super::store::{Contents, Inner, StoreError};
+use super::store::{Inner, StoreError};
 use super::{Digest, DocumentError, Image, ImageReference, ImageStore, ReferenceError};
 
 const NAME_ANNOTATION: &str = "io.containerd.image.name";

@@ -9,6 +9,7 @@
 //! [`layer`].
 
 mod blobs;
+mod contents;
 mod digest;
 mod document;
 mod fetch;

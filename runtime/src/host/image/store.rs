@@ -9,13 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::FlockOperation;
 
 use super::blobs::{Blobs, sync_dir, unique_name};
-use super::digest::chain_id;
-use super::document::{ConfigDocument, DOCUMENT_BYTES_MAX, Document, Manifest};
+use super::contents::Contents;
+use super::document::{DOCUMENT_BYTES_MAX, Document};
 use super::host_rootfs::HostRootfs;
-use super::layer::{InProcess, Job, Limits, UnpackError, Unpacker, remove_tree};
+use super::layer::{Confined, Job, Limits, UnpackError, Unpacker, remove_tree};
 use super::pins::{Pins, Turns};
 use super::refs::{Record, Refs};
-use super::{Digest, DocumentError, Image, ImageConfig, ImageReference, RootFs};
+use super::{Digest, Image, ImageReference, RootFs};
 
 /// How exact the time of the last use is kept, in seconds: finer would write to disk at every start of a pod.
 const USED_STEP_SECONDS: u64 = 3600;
@@ -35,7 +35,7 @@ pub struct StoreOptions {
     pub answer: std::time::Duration,
     /// Registries spoken to by plain HTTP besides those on loopback, as `host` or `host:port`.
     pub insecure_registries: Vec<String>,
-    /// Where layers are unpacked; [`InProcess`] unless a confined process is plugged in.
+    /// Where layers are unpacked: on a confined thread, unless something stricter is plugged in.
     pub unpacker: Arc<dyn Unpacker>,
 }
 
@@ -48,7 +48,7 @@ impl Default for StoreOptions {
             stall: std::time::Duration::from_secs(30),
             answer: std::time::Duration::from_secs(30),
             insecure_registries: Vec::new(),
-            unpacker: Arc::new(InProcess),
+            unpacker: Arc::new(Confined),
         }
     }
 }
@@ -260,38 +260,6 @@ pub(super) fn seconds_now() -> u64 {
         .map_or(0, |d| d.as_secs())
 }
 
-/// What a manifest needs from the store.
-pub(super) struct Contents {
-    pub manifest: Manifest,
-    pub config: ConfigDocument,
-    /// Chain ids, bottom first.
-    pub chain: Vec<Digest>,
-}
-
-impl Contents {
-    pub(super) fn new(manifest: Manifest, config: ConfigDocument) -> Self {
-        let mut chain: Vec<Digest> = Vec::new();
-        for diff_id in &config.rootfs.diff_ids {
-            chain.push(chain_id(chain.last(), diff_id));
-        }
-        Self {
-            manifest,
-            config,
-            chain,
-        }
-    }
-
-    /// Parses a manifest's own and its configuration's bytes.
-    pub(super) fn parse(
-        digest: &Digest,
-        manifest: Manifest,
-        config: &[u8],
-    ) -> Result<Self, DocumentError> {
-        let config = ConfigDocument::parse(digest, &manifest, config)?;
-        Ok(Self::new(manifest, config))
-    }
-}
-
 impl Inner {
     pub(super) fn scratch(&self) -> PathBuf {
         self.dir.join("tmp")
@@ -398,7 +366,7 @@ impl Inner {
             reference: record.name.clone(),
             digest: record.digest.clone(),
             image_id,
-            config: run_config(&contents.config),
+            config: contents.run_config(),
             rootfs: RootFs {
                 lowers,
                 binds: Vec::new(),
@@ -505,20 +473,5 @@ impl Inner {
         let name = unique_name("gone");
         fs::rename(path, self.scratch().join(&name))?;
         remove_tree(&File::open(self.scratch())?, name.as_bytes())
-    }
-}
-
-fn run_config(document: &ConfigDocument) -> ImageConfig {
-    let run = document.config.clone().unwrap_or_default();
-    ImageConfig {
-        entrypoint: run.entrypoint.unwrap_or_default(),
-        cmd: run.cmd.unwrap_or_default(),
-        env: run.env.unwrap_or_default(),
-        working_dir: run.working_dir.unwrap_or_default(),
-        user: run.user.unwrap_or_default(),
-        stop_signal: run.stop_signal.unwrap_or_default(),
-        exposed_ports: run.exposed_ports.unwrap_or_default().into_keys().collect(),
-        volumes: run.volumes.unwrap_or_default().into_keys().collect(),
-        labels: run.labels.unwrap_or_default(),
     }
 }

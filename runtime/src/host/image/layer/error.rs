@@ -64,6 +64,15 @@ pub enum UnpackError {
         #[source]
         source: io::Error,
     },
+    /// The thread could not be confined; nothing was unpacked.
+    #[error("cannot {action} to unpack a layer safely: unpacking needs root's capabilities")]
+    Confine {
+        /// The step that failed.
+        action: &'static str,
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
+    },
     /// The content is not what the image's configuration promises.
     #[error("the layer's content has digest `{found}`, but the image promises `{expected}`")]
     WrongDiffId {

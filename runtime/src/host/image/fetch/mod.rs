@@ -4,6 +4,9 @@
 //! those of one pod must not serve another. Layers are only fetched from the registry itself: addresses that a
 //! manifest names are ignored.
 
+mod error;
+mod transfer;
+
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
@@ -12,13 +15,15 @@ use futures_util::StreamExt as _;
 use oci_client::client::{BlobResponse, Client, ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
-use tokio::io::AsyncWriteExt as _;
 
 use super::digest::Hasher;
 use super::document::DOCUMENT_BYTES_MAX;
 use super::reference::speaks_plain_http;
 use super::store::StoreOptions;
 use super::{Digest, ImageReference};
+
+pub use self::error::FetchError;
+use self::transfer::Transfer;
 
 /// Documents that are asked for.
 const ACCEPTED: [&str; 4] = [
@@ -32,109 +37,6 @@ const ACCEPTED: [&str; 4] = [
 const ATTEMPTS_MAX: u32 = 4;
 /// Wait before the second attempt; doubles.
 const RETRY_WAIT: Duration = Duration::from_millis(250);
-
-/// Why the registry did not give what was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// The registry says that there is no such thing.
-    #[error("{what} not found in registry `{registry}`")]
-    NotFound {
-        /// What was asked for.
-        what: String,
-        /// Whom.
-        registry: String,
-    },
-    /// The registry wants other credentials, or hides that there is no such thing.
-    #[error(
-        "registry `{registry}` denies access to {what}: it does not exist, or needs credentials"
-    )]
-    Denied {
-        /// What was asked for.
-        what: String,
-        /// Whom.
-        registry: String,
-        /// The registry's answer.
-        #[source]
-        source: Box<OciDistributionError>,
-    },
-    /// The registry cannot be reached or is in trouble.
-    #[error("registry `{registry}` is unavailable while asked for {what}")]
-    Unavailable {
-        /// What was asked for.
-        what: String,
-        /// Whom.
-        registry: String,
-        /// What happened.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The registry limits the rate of requests.
-    #[error("registry `{registry}` answers that there were too many requests")]
-    TooManyRequests {
-        /// Whom.
-        registry: String,
-    },
-    /// No byte arrived for too long.
-    #[error("registry `{registry}` stopped sending {what} for {seconds} s")]
-    Stalled {
-        /// What was asked for.
-        what: String,
-        /// Whom.
-        registry: String,
-        /// The bound.
-        seconds: u64,
-    },
-    /// The registry sends other bytes than the digest promises.
-    #[error("registry `{registry}` sent wrong bytes for {what}: their digest is `{found}`")]
-    WrongDigest {
-        /// What was asked for.
-        what: String,
-        /// Whom.
-        registry: String,
-        /// Of the bytes.
-        found: String,
-    },
-    /// More bytes than allowed or announced.
-    #[error("{what} of registry `{registry}` is larger than {bytes_max} bytes")]
-    TooLarge {
-        /// What was asked for.
-        what: String,
-        /// Whom.
-        registry: String,
-        /// The bound.
-        bytes_max: u64,
-    },
-    /// The answer breaks the protocol.
-    #[error("registry `{registry}` gave an unusable answer when asked for {what}")]
-    Protocol {
-        /// What was asked for.
-        what: String,
-        /// Whom.
-        registry: String,
-        /// What was wrong.
-        #[source]
-        source: Box<OciDistributionError>,
-    },
-    /// A download cannot be written.
-    #[error("cannot write {what}")]
-    Write {
-        /// What was asked for.
-        what: String,
-        /// The kernel's answer.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-impl FetchError {
-    /// Tells whether the same request may succeed a moment later.
-    fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Unavailable { .. } | Self::Stalled { .. } | Self::TooManyRequests { .. }
-        )
-    }
-}
 
 /// A connection to the registry of one image.
 pub(super) struct Fetcher<'a> {
@@ -444,62 +346,5 @@ impl<'a> Fetcher<'a> {
                 source: Box::new(error),
             },
         }
-    }
-}
-
-/// A blob on its way to disk.
-struct Transfer<'a> {
-    what: String,
-    digest: &'a Digest,
-    size: u64,
-    file: tokio::fs::File,
-    hasher: Hasher,
-    done: u64,
-    resumed: bool,
-}
-
-impl Transfer<'_> {
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
-        self.file
-            .write_all(bytes)
-            .await
-            .map_err(|source| FetchError::Write {
-                what: self.what.clone(),
-                source,
-            })?;
-        self.hasher.update(bytes);
-        self.done += bytes.len() as u64;
-        Ok(())
-    }
-
-    async fn restart(&mut self) -> Result<(), FetchError> {
-        use tokio::io::AsyncSeekExt as _;
-        let again = async {
-            self.file.flush().await?;
-            self.file.set_len(0).await?;
-            self.file.rewind().await
-        };
-        again.await.map_err(|source| FetchError::Write {
-            what: self.what.clone(),
-            source,
-        })?;
-        (self.done, self.hasher) = (0, Hasher::default());
-        Ok(())
-    }
-
-    fn verify(&self) -> Result<(), String> {
-        let found = self.hasher.clone().finish();
-        if found == *self.digest {
-            Ok(())
-        } else {
-            Err(found.to_string())
-        }
-    }
-
-    async fn flush(&mut self) -> Result<(), FetchError> {
-        self.file.flush().await.map_err(|source| FetchError::Write {
-            what: self.what.clone(),
-            source,
-        })
     }
 }

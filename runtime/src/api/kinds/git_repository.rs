@@ -101,7 +101,7 @@ fn validate(value: &Value) -> Vec<FieldError> {
             "must not contain a password; use `spec.secretRef`",
         ));
     }
-    let given = ["branch", "tag", "commit"]
+    let given = ["branch", "tag", "commit", "name"]
         .into_iter()
         .filter(|field| spec["ref"][field].is_string());
     for field in given.skip(1) {

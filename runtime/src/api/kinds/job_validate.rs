@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::pod::{Owner, check_template, template_defaults};
 use crate::api::default::{fill, set};
 use crate::api::error::FieldError;
+use crate::api::value::Schedule;
 use crate::api::validate::rules::{IMMUTABLE, invalid, invalid_text};
 
 /// The longest name of a CronJob: its Jobs append a hyphen and ten digits, and a Job's name becomes a label.
@@ -233,7 +234,7 @@ pub(super) fn cron_validate(value: &Value) -> Vec<FieldError> {
         .as_str()
         .filter(|schedule| !schedule.is_empty())
     {
-        errors.extend(schedule_errors(schedule, &spec["timeZone"]));
+        errors.extend(schedule_error(schedule, &spec["timeZone"]));
     }
     if let Some(zone) = spec["timeZone"].as_str() {
         errors.extend(zone_error(zone));
@@ -257,7 +258,7 @@ pub(super) fn cron_validate(value: &Value) -> Vec<FieldError> {
     errors
 }
 
-fn schedule_errors(schedule: &str, zone: &Value) -> Option<FieldError> {
+fn schedule_error(schedule: &str, zone: &Value) -> Option<FieldError> {
     if schedule.contains("TZ") {
         let detail = if zone.is_string() {
             "cannot use both timeZone field and TZ or CRON_TZ in schedule"
@@ -266,7 +267,8 @@ fn schedule_errors(schedule: &str, zone: &Value) -> Option<FieldError> {
         };
         return Some(invalid_text("spec.schedule", schedule, detail));
     }
-    None
+    let error = Schedule::parse(schedule).err()?;
+    Some(invalid_text("spec.schedule", schedule, error.to_string()))
 }
 
 fn zone_error(zone: &str) -> Option<FieldError> {

@@ -218,7 +218,7 @@ fn bowlines_own_kinds_are_checked() {
     check(
         "too many refs",
         repository(json!({ "url": "/a", "ref": { "branch": "main", "tag": "v1" } })),
-        &["spec.ref.tag: Forbidden: may not specify more than one of `branch`, `tag` and `commit`"],
+        &["spec.ref.tag: Forbidden: may not specify more than one of `branch`, `tag`, `commit` and `name`"],
     );
     check(
         "too often",

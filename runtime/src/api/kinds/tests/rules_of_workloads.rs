@@ -111,6 +111,12 @@ fn workloads_are_checked_as_a_whole() {
         ],
     );
     check(
+        "a field out of range",
+        with(cron_job(), "/spec/schedule", json!("0 25 * * *")),
+        &["@"],
+    );
+    check("an @-form", with(cron_job(), "/spec/schedule", json!("@daily")), &[]);
+    check(
         "an unknown time zone",
         with(cron_job(), "/spec/timeZone", json!("Mars/Base")),
         &["spec.timeZone: Invalid value: \"Mars/Base\": unknown time zone Mars/Base"],

@@ -36,7 +36,8 @@ pub struct Change {
     pub sensitive: bool,
 }
 
-/// Lists the fields that differ, in the order of their names. Two versions that mean the same give an empty list.
+/// Lists the fields that differ: fields by name, list items in their old order, then the new ones. Two versions that
+/// mean the same give an empty list.
 ///
 /// An added or removed part is one change with all that is in it, secrets masked. A keyed list whose common items
 /// changed their order gives one change with the keys in either order.
@@ -225,15 +226,13 @@ fn step(element: &Element) -> String {
 }
 
 fn label(element: &Element) -> String {
-    let plain = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match element {
         Element::Field(name) => name.to_string(),
         Element::Key(pairs) => {
-            let pairs: Vec<_> =
-                pairs.iter().map(|(name, value)| format!("{name}={}", plain(value.to_value()))).collect();
+            let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={}", value.plain())).collect();
             pairs.join(",")
         }
-        Element::Value(value) => plain(value.to_value()),
+        Element::Value(value) => value.plain().to_owned(),
         Element::Index(place) => place.to_string(),
     }
 }

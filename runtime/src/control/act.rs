@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::api::{Key, Time, Timestamp};
+use crate::api::{Key, Timestamp};
 use crate::store::{Op, Precondition, Snapshot, Txn};
 
 use super::event::{Recorder, Told};
-use super::prepare::{Deletion, PrepareError, Preparer, delete, is_free, object_of};
+use super::prepare::{PrepareError, Preparer};
 use super::{Action, Blocker, Importance};
 
 /// What one decision comes to.
@@ -21,7 +21,7 @@ pub(super) struct Round {
     pub(super) txn: Txn,
     /// Why there is no more to do.
     pub(super) waits: Vec<(Blocker, Option<Timestamp>)>,
-    /// Why an object could not be created; the other creations of the decision are left out, too.
+    /// Why an action cannot be carried out. Where it is a creation, the decision's other creations are left out, too.
     pub(super) refused: Option<String>,
     /// Whether an object that was to be changed is not what the decision saw.
     pub(super) stale: bool,
@@ -34,68 +34,45 @@ pub(super) struct Scene<'a> {
     /// The object that was decided about.
     pub(super) key: &'a Key,
     pub(super) now: Timestamp,
+    pub(super) preparer: &'a Preparer,
 }
 
 /// The objects of a transaction as they will be; `None` is one that goes.
 type Changes = BTreeMap<Key, Option<Value>>;
 
 /// Puts a transaction together.
-pub(super) fn transact(scene: &Scene<'_>, actions: &[Action], preparer: &mut Preparer, recorder: &mut Recorder) -> Round {
+pub(super) fn transact(scene: &Scene<'_>, actions: &[Action], recorder: &mut Recorder) -> Round {
     let mut round = Round::default();
     let mut changes = Changes::new();
-    if let Err(error) = create_all(scene, actions, preparer, recorder, &mut changes) {
+    if let Err(error) = create_all(scene, actions, recorder, &mut changes) {
         changes.clear();
+        refuse(scene, recorder, &mut changes, &mut round, "FailedCreate", &format!("Error creating: {error}"));
         round.refused = Some(error.to_string());
-        let message = format!("Error creating: {error}");
-        tell(scene, &mut changes, recorder, scene.key, &Told {
-            component: scene.controller,
-            importance: Importance::Warning,
-            reason: "FailedCreate",
-            message: &message,
-        });
     }
     for action in actions {
-        let applied = match action {
-            Action::Create { .. } => true,
-            Action::Wait { on, until } => {
-                round.waits.push((on.clone(), *until));
-                true
-            }
+        match action {
+            Action::Create { .. } => {}
+            Action::Wait { on, until } => round.waits.push((on.clone(), *until)),
             Action::Event { on, importance, reason, message } => {
                 let told = Told { component: scene.controller, importance: *importance, reason, message };
                 tell(scene, &mut changes, recorder, on, &told);
-                true
             }
-            Action::Patch { key, patch } => change(scene, &mut changes, key, |object| patch_object(object, patch)),
-            Action::Status { key, status } => change(scene, &mut changes, key, |object| object["status"] = status.clone()),
-            Action::Bind { pod, node } => change(scene, &mut changes, pod, |object| bind(object, node, scene.now)),
-            Action::Delete { key, uid, propagation } => remove(scene, &mut changes, key, uid, |object| {
-                delete(key, object, *propagation, scene.now)
-            }),
-        };
-        round.stale |= !applied;
+            _ => change(scene, action, recorder, &mut changes, &mut round),
+        }
     }
     round.txn = transaction(scene, changes);
     round
 }
 
-fn create_all(
-    scene: &Scene<'_>,
-    actions: &[Action],
-    preparer: &mut Preparer,
-    recorder: &mut Recorder,
-    changes: &mut Changes,
-) -> Result<(), PrepareError> {
+fn create_all(scene: &Scene<'_>, actions: &[Action], recorder: &mut Recorder, changes: &mut Changes) -> Result<(), PrepareError> {
     for action in actions {
         let Action::Create { object } = action else { continue };
-        let (key, value) = preparer.create(scene.snapshot, object.clone(), |key| changes.contains_key(key), scene.now)?;
+        let taken = |key: &Key| changes.contains_key(key);
+        let (key, value) = scene.preparer.create(scene.snapshot, object, taken, scene.now)?;
         if &*key.resource == "pods" {
-            let told = Told {
-                component: scene.controller,
-                importance: Importance::Normal,
-                reason: "SuccessfulCreate",
-                message: &format!("Created pod: {}", key.name),
-            };
+            let message = format!("Created pod: {}", key.name);
+            let told =
+                Told { component: scene.controller, importance: Importance::Normal, reason: "SuccessfulCreate", message: &message };
             tell(scene, changes, recorder, scene.key, &told);
         }
         changes.insert(key, Some(value));
@@ -103,89 +80,80 @@ fn create_all(
     Ok(())
 }
 
-/// Changes an object; `false` where there is none.
-fn change(scene: &Scene<'_>, changes: &mut Changes, key: &Key, with: impl FnOnce(&mut Value)) -> bool {
-    let mut object = match (changes.get(key), scene.snapshot.get(key)) {
-        (Some(Some(object)), _) => object.clone(),
-        (None, Some(stored)) => stored.value().clone(),
-        _ => return false,
+/// Returns an object as the actions before have left it.
+fn current(scene: &Scene<'_>, changes: &Changes, key: &Key) -> Option<Value> {
+    match changes.get(key) {
+        Some(changed) => changed.clone(),
+        None => scene.snapshot.get(key).map(|stored| stored.value().clone()),
+    }
+}
+
+fn change(scene: &Scene<'_>, action: &Action, recorder: &mut Recorder, changes: &mut Changes, round: &mut Round) {
+    let Some(key) = action.target() else { return };
+    let deletion = if let Action::Delete { uid, .. } = action { Some(uid) } else { None };
+    let Some(object) = current(scene, changes, key) else {
+        // What is to be deleted and is not there is as it should be.
+        round.stale |= deletion.is_none();
+        return;
     };
-    with(&mut object);
-    let gone = is_free(&object);
-    changes.insert(key.clone(), (!gone).then_some(object));
-    true
-}
-
-/// Deletes an object; `false` where it is another one by now.
-fn remove(scene: &Scene<'_>, changes: &mut Changes, key: &Key, uid: &str, with: impl FnOnce(&Value) -> Deletion) -> bool {
-    let object = match (changes.get(key), scene.snapshot.get(key)) {
-        (Some(Some(object)), _) => object.clone(),
-        (None, Some(stored)) => stored.value().clone(),
-        _ => return true,
-    };
-    if object["metadata"]["uid"] != uid {
-        return false;
+    if deletion.is_some_and(|uid| object["metadata"]["uid"] != **uid) {
+        return;
     }
-    match with(&object) {
-        Deletion::Remove => drop(changes.insert(key.clone(), None)),
-        Deletion::Keep(marked) => drop(changes.insert(key.clone(), Some(marked))),
-        Deletion::Nothing => {}
-    }
-    true
-}
-
-/// Applies a merge patch to everything but the status; a change of the spec is a new generation.
-fn patch_object(object: &mut Value, patch: &Value) {
-    let (status, spec) = (object.get("status").cloned(), object.get("spec").cloned());
-    json_patch::merge(object, patch);
-    if let (Some(status), Some(fields)) = (status, object.as_object_mut()) {
-        fields.insert("status".into(), status);
-    }
-    if object.get("spec") != spec.as_ref() {
-        let metadata = object_of(object, "metadata");
-        let generation = metadata.get("generation").and_then(Value::as_i64).unwrap_or(0);
-        metadata.insert("generation".into(), json!(generation + 1));
+    match scene.preparer.change(scene.snapshot, action, &object, scene.now) {
+        Ok(changed) => drop(changes.insert(key.clone(), changed)),
+        Err(error) => {
+            refuse(scene, recorder, changes, round, "FailedUpdate", &format!("Error changing {key}: {error}"));
+            round.refused = Some(error.to_string());
+        }
     }
 }
 
-/// Sets the node and the PodScheduled condition, as the `binding` subresource does.
-fn bind(object: &mut Value, node: &str, now: Timestamp) {
-    object_of(object, "spec").insert("nodeName".into(), json!(node));
-    let status = object_of(object, "status");
-    let mut conditions: Vec<Value> = status.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-    conditions.retain(|condition| condition["type"] != "PodScheduled");
-    conditions.push(json!({ "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": Time::from(now) }));
-    status.insert("conditions".into(), Value::Array(conditions));
-    crate::api::object::strip_absent(object);
+fn refuse(scene: &Scene<'_>, recorder: &mut Recorder, changes: &mut Changes, round: &mut Round, reason: &str, message: &str) {
+    if round.refused.is_none() {
+        let told = Told { component: scene.controller, importance: Importance::Warning, reason, message };
+        tell(scene, changes, recorder, scene.key, &told);
+    }
 }
 
 fn tell(scene: &Scene<'_>, changes: &mut Changes, recorder: &mut Recorder, on: &Key, told: &Told<'_>) {
-    let about = match changes.get(on) {
-        Some(Some(object)) => Some(object.clone()),
-        _ => scene.snapshot.get(on).map(|stored| stored.value().clone()),
-    };
+    let about = current(scene, changes, on).or_else(|| scene.snapshot.get(on).map(|stored| stored.value().clone()));
     let Some(about) = about.filter(|_| is_open(scene.snapshot, &on.namespace)) else { return };
     if let Some((key, value)) = recorder.record(scene.snapshot, &about, told, scene.now) {
         changes.insert(key, Some(value));
     }
 }
 
-/// Whether a namespace takes new objects; events about cluster-wide objects are always taken.
-fn is_open(snapshot: &Snapshot, namespace: &str) -> bool {
-    let key = Key { resource: "namespaces".into(), namespace: "".into(), name: namespace.into() };
-    namespace.is_empty() || snapshot.get(&key).is_some_and(|stored| stored.deletion_timestamp().is_none())
+fn namespace(name: &str) -> Key {
+    Key { resource: "namespaces".into(), namespace: "".into(), name: name.into() }
 }
 
-/// Adds the preconditions. The decided object is held fast even if it does not change itself.
+/// Whether a namespace takes new objects; events about cluster-wide objects are always taken.
+fn is_open(snapshot: &Snapshot, name: &str) -> bool {
+    name.is_empty() || snapshot.get(&namespace(name)).is_some_and(|stored| stored.deletion_timestamp().is_none())
+}
+
+/// Adds the preconditions. The decided object is held fast even if it does not change itself, and so are the
+/// namespaces that get a new object: none may be added to one that is going.
 fn transaction(scene: &Scene<'_>, mut changes: Changes) -> Txn {
-    changes.retain(|key, change| change.is_none() || scene.snapshot.get(key).is_none_or(|stored| Some(stored.value()) != change.as_ref()));
+    let unchanged = |key: &Key, new: &Value| scene.snapshot.get(key).is_some_and(|stored| stored.value() == new);
+    changes.retain(|key, change| match change {
+        Some(value) => !unchanged(key, value),
+        None => scene.snapshot.get(key).is_some(),
+    });
     if changes.is_empty() {
         return Txn::new();
     }
-    let mut ops = Vec::with_capacity(changes.len() + 1);
-    if let Some(stored) = scene.snapshot.get(scene.key).filter(|_| !changes.contains_key(scene.key)) {
-        let unchanged = stored.value().clone();
-        ops.push(Op::put(scene.key.clone(), Precondition::Revision(stored.revision()), unchanged));
+    let created = changes.keys().filter(|key| scene.snapshot.get(key).is_none() && !key.namespace.is_empty());
+    let mut held: Vec<Key> = created.map(|key| namespace(&key.namespace)).collect();
+    held.push(scene.key.clone());
+    held.sort();
+    held.dedup();
+    let mut ops = Vec::with_capacity(changes.len() + held.len());
+    for key in held.into_iter().filter(|key| !changes.contains_key(key)) {
+        if let Some(stored) = scene.snapshot.get(&key) {
+            let revision = stored.revision();
+            ops.push(Op::check(key, Precondition::Revision(revision)));
+        }
     }
     for (key, change) in changes {
         let precondition = match scene.snapshot.get(&key) {

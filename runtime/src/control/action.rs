@@ -1,6 +1,7 @@
 //! What a decision asks for, as data.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
@@ -28,6 +29,18 @@ pub enum Action {
         key: Key,
         /// The whole new status.
         status: Value,
+    },
+    /// Sets annotations that say what was found out, not what is wanted: the generation stays.
+    Annotate {
+        /// The object.
+        key: Key,
+        /// The annotations to set; the others stay.
+        annotations: BTreeMap<String, String>,
+    },
+    /// Lets a namespace go, once it is empty.
+    Finalize {
+        /// The namespace.
+        key: Key,
     },
     /// Gives a pod to a node, for good.
     Bind {
@@ -228,6 +241,21 @@ impl fmt::Display for Blocker {
     }
 }
 
+impl Action {
+    /// Returns the object that the action changes, if it changes one that exists.
+    pub fn target(&self) -> Option<&Key> {
+        match self {
+            Self::Patch { key, .. }
+            | Self::Status { key, .. }
+            | Self::Annotate { key, .. }
+            | Self::Finalize { key }
+            | Self::Bind { pod: key, .. }
+            | Self::Delete { key, .. } => Some(key),
+            Self::Create { .. } | Self::Wait { .. } | Self::Event { .. } => None,
+        }
+    }
+}
+
 /// Writes actions in one line each, for the tables of tests and for logs.
 pub fn render(actions: &[Action]) -> String {
     actions.iter().map(Action::to_string).collect::<Vec<_>>().join("\n")
@@ -247,6 +275,8 @@ impl fmt::Display for Action {
             }
             Self::Patch { key, patch } => write!(f, "patch {} {} {patch}", key.resource, key.name),
             Self::Status { key, status } => write!(f, "status {} {} {status}", key.resource, key.name),
+            Self::Annotate { key, annotations } => write!(f, "annotate {} {} {annotations:?}", key.resource, key.name),
+            Self::Finalize { key } => write!(f, "finalize {}", key.name),
             Self::Bind { pod, node } => write!(f, "bind {} to {node}", pod.name),
             Self::Delete { key, propagation, .. } => {
                 write!(f, "delete {} {}", key.resource, key.name)?;

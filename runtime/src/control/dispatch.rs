@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::api::{Key, Kinds, Timestamp};
+use crate::store::objects::Entropy;
 use crate::store::{CommitError, Event, EventKind, Snapshot};
 
 use super::act::{Round, Scene, transact};
@@ -47,24 +48,23 @@ pub(super) enum Outcome {
 /// Reads decisions and makes transactions of them; shared by all that work at the same time.
 #[derive(Debug)]
 pub(super) struct Workshop {
-    preparer: Mutex<Preparer>,
+    preparer: Preparer,
     recorder: Mutex<Recorder>,
 }
 
 impl Workshop {
-    pub(super) fn new(kinds: Kinds, seed: u64) -> Self {
-        Self { preparer: Mutex::new(Preparer::new(kinds, seed)), recorder: Mutex::default() }
+    pub(super) fn new(kinds: Kinds, entropy: Entropy) -> Self {
+        Self { preparer: Preparer::new(kinds, entropy), recorder: Mutex::default() }
     }
 
     /// Decides about a key. `None` where there is nothing to decide.
     pub(super) fn decide(&self, controller: &Registered, snapshot: &Snapshot, key: &Key, now: Timestamp) -> Option<Round> {
         let actions = (controller.decide)(snapshot, key, now)?;
-        let scene = Scene { controller: controller.name, snapshot, key, now };
-        let mut preparer = self.preparer.lock().unwrap_or_else(PoisonError::into_inner);
+        let scene = Scene { controller: controller.name, snapshot, key, now, preparer: &self.preparer };
         let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut round = transact(&scene, &actions, &mut preparer, &mut recorder);
+        let mut round = transact(&scene, &actions, &mut recorder);
         if let (Some(error), Some(react)) = (&round.refused, controller.refused) {
-            let reaction = transact(&scene, &react(snapshot, key, error, now), &mut preparer, &mut recorder);
+            let reaction = transact(&scene, &react(snapshot, key, error, now), &mut recorder);
             // The reaction's view of an object replaces the decision's.
             let keys: Vec<Key> = reaction.txn.ops.iter().map(|op| op.key.clone()).collect();
             round.txn.ops.retain(|op| !keys.contains(&op.key));
@@ -73,8 +73,8 @@ impl Workshop {
         Some(round)
     }
 
-    pub(super) fn kinds(&self) -> Kinds {
-        self.preparer.lock().unwrap_or_else(PoisonError::into_inner).kinds().clone()
+    pub(super) fn kinds(&self) -> &Kinds {
+        &self.preparer.kinds
     }
 }
 
@@ -159,11 +159,6 @@ impl Dispatcher {
     /// Returns when the next key comes back by itself.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.queue.next_due()
-    }
-
-    /// Whether there is a key to decide about, or one being decided about.
-    pub(super) fn busy(&self) -> bool {
-        self.queue.busy()
     }
 
     /// Returns why keys wait, by controller and key.

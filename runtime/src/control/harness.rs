@@ -4,6 +4,7 @@
 //! between two calls.
 
 use crate::api::{Kinds, Timestamp};
+use crate::store::objects::Entropy;
 use crate::store::{CommitError, Store, WatchFilter, Watcher};
 
 use super::dispatch::{Dispatcher, Outcome, Waiting, Workshop, outcome};
@@ -19,12 +20,12 @@ pub struct Harness {
 
 impl Harness {
     /// Sets controllers on a store; all its objects are decided about in the first steps.
-    pub fn new(store: Store, kinds: Kinds, controllers: Vec<Registered>, seed: u64) -> Self {
+    pub fn new(store: Store, kinds: Kinds, controllers: Vec<Registered>, entropy: Entropy) -> Self {
         let snapshot = store.snapshot();
         let watcher = store.watch(Some(snapshot.revision()), WatchFilter::all()).expect("invariant: the newest revision is held");
         let mut dispatcher = Dispatcher::new(controllers);
         dispatcher.route_all(&snapshot);
-        Self { store, watcher, dispatcher, workshop: Workshop::new(kinds, seed) }
+        Self { store, watcher, dispatcher, workshop: Workshop::new(kinds, entropy) }
     }
 
     /// Returns the store.
@@ -95,7 +96,7 @@ impl Harness {
     }
 
     /// Returns the kinds that objects are made of.
-    pub fn kinds(&self) -> Kinds {
+    pub fn kinds(&self) -> &Kinds {
         self.workshop.kinds()
     }
 

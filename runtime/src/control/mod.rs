@@ -13,6 +13,7 @@
 
 mod act;
 mod action;
+pub mod deployment;
 mod dispatch;
 mod event;
 mod harness;
@@ -21,7 +22,12 @@ mod pods;
 mod prepare;
 mod queue;
 mod registered;
+pub mod replica_set;
 mod run;
+#[cfg(test)]
+mod testkit;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -33,7 +39,8 @@ pub use dispatch::Waiting;
 pub use harness::Harness;
 pub use owner::owner_reference;
 pub use registered::{Change, Registered};
-pub use run::{Clock, Running, Setup, run};
+pub use prepare::seeded_entropy;
+pub use run::{Running, Setup, run};
 
 /// What makes objects of one kind true. Implemented by `#[controller]` on a `decide` function.
 pub trait Controller: 'static {

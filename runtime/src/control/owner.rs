@@ -93,6 +93,12 @@ pub(super) fn settle<T: Object, O: Object>(claimed: &Claimed<T>, owner: &O) -> V
     adopt.chain(release).collect()
 }
 
+/// Returns the objects of a type in a namespace, by name.
+pub(super) fn in_namespace<T: Object>(snapshot: &Snapshot, namespace: &str) -> Vec<Arc<T>> {
+    let resource = T::kind().resource();
+    snapshot.list_in(&resource, namespace).filter_map(|stored| stored.typed().ok()).collect()
+}
+
 /// Returns labels with further ones on top.
 pub(super) fn labels_with<'a>(
     labels: &BTreeMap<String, String>,

@@ -92,11 +92,6 @@ impl Queue {
         self.later.first().map(|(time, _)| *time)
     }
 
-    /// Whether a key is ready or being worked on; those that come back later do not count.
-    pub(super) fn busy(&self) -> bool {
-        !self.ready.is_empty() || !self.working.is_empty()
-    }
-
     /// Returns how many keys a controller is working on.
     pub(super) fn working(&self, controller: usize) -> usize {
         self.working.iter().filter(|(owner, _)| *owner == controller).count()
@@ -132,7 +127,6 @@ mod tests {
         assert_eq!(take(&mut queue, 0).as_deref(), Some("a"));
         queue.add(item("a"));
         assert_eq!(take(&mut queue, 0), None);
-        assert!(queue.busy());
         queue.done(&item("a"));
         assert_eq!(take(&mut queue, 0).as_deref(), Some("a"));
     }

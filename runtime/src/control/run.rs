@@ -6,15 +6,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::api::{Key, Kinds, Timestamp};
+use crate::api::{Key, Kinds};
+use crate::store::objects::{Clock, Entropy};
 use crate::store::{Store, WatchFilter, Watcher};
 
 use super::Registered;
 use super::dispatch::{Dispatcher, Outcome, Waiting, Workshop, outcome};
 use super::queue::Item;
-
-/// Tells the time: the only clock of the controllers.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The longest sleep between looks at the clock, so that a clock that is set forward is noticed.
 const SLEEP_MAX: Duration = Duration::from_secs(5);
@@ -29,8 +27,8 @@ pub struct Setup {
     pub controllers: Vec<Registered>,
     /// The clock.
     pub clock: Clock,
-    /// The seed of generated names and UIDs: random in a daemon, fixed in a test.
-    pub seed: u64,
+    /// The source of generated names and UIDs: random in a daemon, seeded in a test.
+    pub entropy: Entropy,
 }
 
 /// Controllers at work; dropping it stops them.
@@ -99,9 +97,9 @@ impl Worker {
 }
 
 async fn dispatch(setup: Setup, mut stopped: watch::Receiver<bool>, shown: Arc<Mutex<Vec<Waiting>>>) {
-    let Setup { store, kinds, controllers, clock, seed } = setup;
+    let Setup { store, kinds, controllers, clock, entropy } = setup;
     let mut dispatcher = Dispatcher::new(controllers);
-    let worker = Arc::new(Worker { store: store.clone(), workshop: Workshop::new(kinds, seed), clock: Arc::clone(&clock) });
+    let worker = Arc::new(Worker { store: store.clone(), workshop: Workshop::new(kinds, entropy), clock: Arc::clone(&clock) });
     let (sender, mut finished) = mpsc::unbounded_channel::<(Item, Outcome)>();
     let mut watcher = follow_anew(&store, &mut dispatcher);
     let mut working = 0_usize;

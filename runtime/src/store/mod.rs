@@ -23,6 +23,7 @@ mod snapshot;
 mod state;
 mod stored;
 mod txn;
+mod wal;
 mod watch;
 mod writer;
 

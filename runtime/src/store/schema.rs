@@ -3,12 +3,13 @@
 //! Responsible for: creating it, refusing a foreign or newer one before anything in it changes, the settings of the
 //! connection. A change of the layout raises [`VERSION`] and adds a migration that is one transaction.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use super::disk::OpenError;
+use super::wal;
 
 /// The layout this program writes.
 pub(super) const VERSION: i64 = 1;
@@ -41,28 +42,35 @@ const LAYOUT: &str = "
 /// SQLite takes a shorter file for an empty one.
 const HEADER_BYTES: u64 = 512;
 
-/// Refuses a main file that lost its beginning: SQLite would start it anew and discard the write-ahead log.
+/// Refuses files that SQLite would repair by forgetting: a main file that lost its beginning, which it would start
+/// anew, and a write-ahead log with a break in it, whose rest it would drop.
 ///
 /// A store has a `-wal` file beside it from its first opening on, and a `-journal` only while it is being made.
-fn check_cut(path: &Path) -> Result<(), OpenError> {
-    let beside = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        Path::new(&name).exists()
-    };
+fn check_files(path: &Path) -> Result<(), OpenError> {
+    let incomplete = |missing: String| OpenError::Incomplete { path: path.to_owned(), missing };
+    let wal = beside(path, "-wal");
     let len = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    let begun = beside("-wal") || (len > 0 && !beside("-journal"));
+    let begun = wal.exists() || (len > 0 && !beside(path, "-journal").exists());
     if len < HEADER_BYTES && begun {
-        let missing = format!("the file has {len} bytes, fewer than its header");
-        return Err(OpenError::Incomplete { path: path.to_owned(), missing });
+        return Err(incomplete(format!("the file has {len} bytes, fewer than its header")));
     }
-    Ok(())
+    match wal::first_damaged_frame(&wal) {
+        Ok(None) => Ok(()),
+        Ok(Some(frame)) => Err(incomplete(format!("frame {frame} of `{}` is not what was written", wal.display()))),
+        Err(source) => Err(OpenError::File { path: wal, source }),
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// Opens the file and brings it to the layout this program writes.
 pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
     let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
-    check_cut(path)?;
+    check_files(path)?;
     let connection = Connection::open(path).map_err(failed)?;
     // Until the version is known nothing may change, not even by moving the write-ahead log on close.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;

@@ -47,6 +47,11 @@ impl Stored {
         Some(Self { key, revision, created_revision, value, labels: OnceLock::new(), typed: OnceLock::new() })
     }
 
+    /// Makes an object that is not stored: what a dry run answers. Its revision is zero, its value as given.
+    pub(super) fn draft(key: Key, value: Value) -> Self {
+        Self { key, revision: 0, created_revision: 0, value, labels: OnceLock::new(), typed: OnceLock::new() }
+    }
+
     /// Returns the name under which the store holds the object.
     pub fn key(&self) -> &Key {
         &self.key

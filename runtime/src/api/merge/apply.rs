@@ -128,39 +128,40 @@ pub fn apply(
     }
     strip(&mut wanted, kind, subresource);
 
-    let before = live.map(Managers::read).transpose().map_err(ApplyError::UnreadableManagers)?.unwrap_or_default();
-    let base = live.map(without_managers);
-    let mut managers = before.clone();
-    if let Some(base) = &base
-        && managers.is_empty()
+    let me = Identity::applier(kind, manager, subresource);
+    let mut merged = live.cloned().unwrap_or_else(|| Value::Object(Map::new()));
+    merge_into(root, &mut merged, &config);
+    // The common case first: nothing else needs to be read when nothing is new.
+    if let Some(live) = live
+        && *live == merged
+        && Managers::fields_in(live, &me).unwrap_or_default() == wanted
     {
-        managers.claim_untracked(kind, compare(kind, None, base, None).added, now);
+        return Ok(merged);
     }
 
-    let me = Identity::applier(kind, manager, subresource);
+    let before = live.map(Managers::read).transpose().map_err(ApplyError::UnreadableManagers)?.unwrap_or_default();
+    let mut managers = before.clone();
+    if let Some(live) = live
+        && managers.is_empty()
+    {
+        managers.claim_untracked(kind, compare(kind, None, live, None).added, now);
+    }
     let last = managers.fields(&me).cloned();
-    let restated = last.as_ref() == Some(&wanted);
     managers.put(me.clone(), wanted, None);
-
-    let mut merged = base.clone().unwrap_or_else(|| Value::Object(Map::new()));
-    merge_into(root, &mut merged, &config);
-    if let Some(last) = last.filter(|_| !restated) {
+    if let Some(last) = last.filter(|last| managers.fields(&me) != Some(last)) {
         prune_object(kind, &mut merged, &last, &managers.all_fields());
     }
 
-    let change = compare(kind, base.as_ref(), &merged, subresource);
-    let conflicts = managers.conflicts(&me, &change);
-    if !force && !conflicts.is_empty() {
-        return Err(ApplyError::Conflict(
-            conflicts.into_iter().map(|(manager, path)| Conflict { manager, path }).collect(),
-        ));
-    }
-    managers.yield_to(&me, &change);
-    if let Some(live) = live
-        && managers == before
-        && base.as_ref() == Some(&merged)
-    {
-        return Ok(live.clone());
+    if let Some(live) = live {
+        let change = compare(kind, Some(live), &merged, subresource);
+        let conflicts = managers.conflicts(&me, &change);
+        if !force && !conflicts.is_empty() {
+            return Err(ApplyError::Conflict(conflicts));
+        }
+        managers.yield_to(&me, &change);
+        if managers == before && *live == merged {
+            return Ok(merged);
+        }
     }
     if let Some(mine) = managers.fields(&me).cloned() {
         managers.put(me, mine, Some(now));
@@ -191,8 +192,7 @@ pub fn track_update(
         _ => before.clone(),
     };
 
-    let bare = without_managers(new);
-    let change = compare(kind, old.map(without_managers).as_ref(), &bare, subresource);
+    let change = compare(kind, old, new, subresource);
     let me = Identity::updater(kind, manager, subresource);
     managers.yield_to(&me, &change);
     managers.drop_removed(&me, &change);
@@ -234,14 +234,6 @@ fn malformed(config: &Value, kind: &Kind, problems: Vec<String>) -> ApplyError {
         kind: kind.kind,
         problems,
     }
-}
-
-fn without_managers(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("managedFields");
-    }
-    object
 }
 
 fn set_managers(object: &mut Value, managers: Value) {

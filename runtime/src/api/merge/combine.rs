@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::fieldset::{Element, FieldSet};
-use super::shape::{Shape, Slot, elements, item_slot};
+use super::shape::{Shape, Slot, aligned, elements, item_slot};
 use crate::api::object::Kind;
 use crate::api::schema::Type;
 
@@ -34,7 +34,13 @@ pub(super) fn merge_into(slot: Slot, live: &mut Value, config: &Value) {
             }
         }
         (Shape::Set | Shape::Keyed(_), Value::Array(live), Value::Array(config)) => {
-            *live = merge_lists(shape, std::mem::take(live), config);
+            if aligned(shape, live, config) {
+                for (live, config) in live.iter_mut().zip(config) {
+                    merge_into(item_slot(shape), live, config);
+                }
+            } else {
+                *live = merge_lists(shape, std::mem::take(live), config);
+            }
         }
         (_, live, config) => {
             if !slot.same(live, config) {

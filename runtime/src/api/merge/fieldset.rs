@@ -6,39 +6,52 @@
 //! Never looks at a schema: what is owned as a whole is decided by the walks that build a set.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// A scalar that identifies a list item, kept as canonical JSON text (`"web"`, `80`).
+/// A scalar that identifies a list item. Whole numbers have one form, however they were written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Scalar(String);
+pub enum Scalar {
+    /// A string.
+    Text(Box<str>),
+    /// Anything else, as JSON text.
+    Json(Box<str>),
+}
 
 impl Scalar {
-    /// Returns the identity of a value. Whole numbers have one form, however they were written.
+    /// Returns the identity of a value.
     pub fn of(value: &Value) -> Self {
+        if let Value::String(text) = value {
+            return Self::Text(text.as_str().into());
+        }
         match value.as_f64() {
             #[expect(clippy::cast_possible_truncation, reason = "the range is checked: a float below 2^53 is exact")]
             Some(number) if value.is_f64() && number.fract() == 0.0 && number.abs() < 9e15 => {
-                Self((number as i64).to_string())
+                Self::Json((number as i64).to_string().into())
             }
-            _ => Self(value.to_string()),
+            _ => Self::Json(value.to_string().into()),
         }
     }
-    /// Returns the identity of a value that stands in a declaration as JSON text.
+    /// Returns the identity of a value that is given as JSON text.
     pub fn from_json(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().map(|value| Self::of(&value))
     }
-    /// Returns the value as JSON.
-    pub fn to_value(&self) -> Value {
-        serde_json::from_str(&self.0).expect("invariant: a scalar is JSON text")
+    /// Returns the value without quotes, as a person reads it.
+    pub fn plain(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Json(text) => text,
+        }
     }
 }
 
+/// Writes the value as JSON.
 impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Text(text) => write!(f, "{}", Value::from(&**text)),
+            Self::Json(text) => f.write_str(text),
+        }
     }
 }
 
@@ -139,9 +152,11 @@ pub enum ParseFieldSetError {
 }
 
 /// A set of paths into an object.
+///
+/// The nodes are ordered by element. Walks meet them mostly in that order, so that a list costs less than a tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldSet {
-    nodes: BTreeMap<Element, Node>,
+    nodes: Vec<(Element, Node)>,
 }
 
 /// What a set says about one path. A node that is neither owned nor has anything below does not exist.
@@ -198,10 +213,21 @@ impl FieldSet {
         self.nodes.is_empty()
     }
 
+    fn place(&self, element: &Element) -> Result<usize, usize> {
+        match self.nodes.last() {
+            Some((last, _)) if last < element => Err(self.nodes.len()),
+            _ => self.nodes.binary_search_by(|(other, _)| other.cmp(element)),
+        }
+    }
+
     /// Adds a path; the empty path is never a member.
     pub fn insert(&mut self, path: &[Element]) {
         if let Some((first, rest)) = path.split_first() {
-            let node = self.nodes.entry(first.clone()).or_default();
+            let place = self.place(first).unwrap_or_else(|place| {
+                self.nodes.insert(place, (first.clone(), Node::default()));
+                place
+            });
+            let node = &mut self.nodes[place].1;
             if rest.is_empty() {
                 node.owned = true;
             } else {
@@ -214,8 +240,8 @@ impl FieldSet {
     pub fn contains(&self, path: &[Element]) -> bool {
         match path {
             [] => false,
-            [last] => self.nodes.get(last).is_some_and(|node| node.owned),
-            [first, rest @ ..] => self.nodes.get(first).is_some_and(|node| node.below.contains(rest)),
+            [last] => self.node(last).is_some_and(|node| node.owned),
+            [first, rest @ ..] => self.node(first).is_some_and(|node| node.below.contains(rest)),
         }
     }
 
@@ -229,11 +255,12 @@ impl FieldSet {
     /// Adds the members of the other set.
     pub fn extend(&mut self, other: &Self) {
         for (element, node) in &other.nodes {
-            if let Some(mine) = self.nodes.get_mut(element) {
-                mine.owned |= node.owned;
-                mine.below.extend(&node.below);
-            } else {
-                self.nodes.insert(element.clone(), node.clone());
+            match self.place(element) {
+                Ok(place) => {
+                    self.nodes[place].1.owned |= node.owned;
+                    self.nodes[place].1.below.extend(&node.below);
+                }
+                Err(place) => self.nodes.insert(place, (element.clone(), node.clone())),
             }
         }
     }
@@ -247,15 +274,16 @@ impl FieldSet {
 
     /// Removes the members of the other set.
     pub fn remove(&mut self, other: &Self) {
-        for (element, node) in &other.nodes {
-            if let Some(mine) = self.nodes.get_mut(element) {
+        if other.is_empty() {
+            return;
+        }
+        self.nodes.retain_mut(|(element, mine)| {
+            if let Some(node) = other.node(element) {
                 mine.owned &= !node.owned;
                 mine.below.remove(&node.below);
-                if !mine.owned && mine.below.is_empty() {
-                    self.nodes.remove(element);
-                }
             }
-        }
+            mine.owned || !mine.below.is_empty()
+        });
     }
 
     /// Returns the members of both sets.
@@ -263,7 +291,7 @@ impl FieldSet {
     pub fn intersection(&self, other: &Self) -> Self {
         let mut both = Self::default();
         for (element, node) in &self.nodes {
-            if let Some(theirs) = other.nodes.get(element) {
+            if let Some(theirs) = other.node(element) {
                 both.put(element.clone(), node.owned && theirs.owned, node.below.intersection(&theirs.below));
             }
         }
@@ -290,47 +318,45 @@ impl FieldSet {
     /// Adds what is known of one element, unless it is nothing.
     pub(super) fn put(&mut self, element: Element, owned: bool, below: Self) {
         if owned || !below.is_empty() {
-            match self.nodes.entry(element) {
-                std::collections::btree_map::Entry::Vacant(entry) => {
-                    entry.insert(Node { owned, below });
+            match self.place(&element) {
+                Ok(place) => {
+                    self.nodes[place].1.owned |= owned;
+                    self.nodes[place].1.below.extend(&below);
                 }
-                std::collections::btree_map::Entry::Occupied(mut entry) => {
-                    entry.get_mut().owned |= owned;
-                    entry.get_mut().below.extend(&below);
-                }
+                Err(place) => self.nodes.insert(place, (element, Node { owned, below })),
             }
         }
     }
 
     /// Returns what is known of one element.
     pub(super) fn node(&self, element: &Element) -> Option<&Node> {
-        self.nodes.get(element)
+        self.place(element).ok().map(|place| &self.nodes[place].1)
     }
 
     /// Returns the elements at the top, with what is known of them.
     pub(super) fn nodes(&self) -> impl Iterator<Item = (&Element, &Node)> {
-        self.nodes.iter()
+        self.nodes.iter().map(|(element, node)| (element, node))
     }
 
     /// Removes a field at the top with everything below it.
     pub(super) fn forget_tree(&mut self, name: &'static str) {
-        self.nodes.remove(&Element::Field(Cow::Borrowed(name)));
+        if let Ok(place) = self.place(&Element::Field(Cow::Borrowed(name))) {
+            self.nodes.remove(place);
+        }
     }
 
     /// Removes the field itself but not the members below it.
     pub(super) fn forget(&mut self, path: &[&'static str]) {
-        if let Some((first, rest)) = path.split_first() {
-            let element = Element::Field(Cow::Borrowed(first));
-            if let Some(node) = self.nodes.get_mut(&element) {
-                if rest.is_empty() {
-                    node.owned = false;
-                } else {
-                    node.below.forget(rest);
-                }
-                if !node.owned && node.below.is_empty() {
-                    self.nodes.remove(&element);
-                }
-            }
+        let Some((first, rest)) = path.split_first() else { return };
+        let Ok(place) = self.place(&Element::Field(Cow::Borrowed(first))) else { return };
+        let node = &mut self.nodes[place].1;
+        if rest.is_empty() {
+            node.owned = false;
+        } else {
+            node.below.forget(rest);
+        }
+        if !node.owned && node.below.is_empty() {
+            self.nodes.remove(place);
         }
     }
 }
@@ -428,6 +454,6 @@ mod tests {
     fn whole_numbers_identify_the_same_item_however_written() {
         assert_eq!(Scalar::of(&json!(80.0)), Scalar::of(&json!(80)));
         assert_ne!(Scalar::of(&json!("80")), Scalar::of(&json!(80)));
-        assert_eq!(Scalar::of(&json!("a")).to_value(), json!("a"));
+        assert_eq!((Scalar::of(&json!("a")).plain(), Scalar::of(&json!("a")).to_string().as_str()), ("a", "\"a\""));
     }
 }

@@ -3,8 +3,11 @@
 //! Never decides about conflicts; keeps entries apart by manager, operation, version and subresource, as Kubernetes
 //! does.
 
-use serde_json::{Map, Value, json};
+use std::fmt;
 
+use serde_json::{Value, json};
+
+use super::apply::Conflict;
 use super::fieldset::FieldSet;
 use super::owned::Comparison;
 use crate::api::object::Kind;
@@ -45,19 +48,19 @@ impl Identity {
             && self.subresource == other.subresource
             && (self.apply || self.api_version == other.api_version)
     }
-    /// Returns the name as conflicts print it.
-    pub(super) fn print(&self, time: Option<&str>) -> String {
-        let mut text = format!("{:?}", self.manager);
+}
+
+/// Writes the name as conflicts print it: `"kubectl" with subresource "scale" using apps/v1`.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.manager)?;
         if !self.subresource.is_empty() {
-            text.push_str(&format!(" with subresource {:?}", self.subresource));
+            write!(f, " with subresource {:?}", self.subresource)?;
         }
         if !self.apply {
-            text.push_str(&format!(" using {}", self.api_version));
-            if let Some(time) = time {
-                text.push_str(&format!(" at {time}"));
-            }
+            write!(f, " using {}", self.api_version)?;
         }
-        text
+        Ok(())
     }
 }
 
@@ -105,6 +108,13 @@ impl Managers {
         Value::Array(entries.into_iter().map(write_entry).collect())
     }
 
+    /// Returns the fields of one manager, without reading those of the others; `None` also where they are unreadable.
+    pub(super) fn fields_in(object: &Value, who: &Identity) -> Option<FieldSet> {
+        let entries = object.pointer("/metadata/managedFields")?.as_array()?;
+        let entry = entries.iter().find(|entry| read_identity(entry).is_ok_and(|other| other.is(who)))?;
+        read_entry(entry).ok().map(|entry| entry.fields)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -135,17 +145,16 @@ impl Managers {
         self.0.retain(|entry| !entry.fields.is_empty());
     }
 
-    /// Lists the fields written by `me` that others own, as (printed manager, path).
-    pub(super) fn conflicts(&self, me: &Identity, change: &Comparison) -> Vec<(String, String)> {
+    /// Lists the fields written by `me` that others own, by manager and path.
+    pub(super) fn conflicts(&self, me: &Identity, change: &Comparison) -> Vec<Conflict> {
         let written = change.written();
-        let others = self.0.iter().filter(|entry| !entry.who.is(me));
-        let mut conflicts: Vec<_> = others
-            .flat_map(|entry| {
-                let printed = entry.who.print(None);
-                entry.fields.intersection(&written).paths().into_iter().map(move |path| (printed.clone(), path))
-            })
-            .collect();
-        conflicts.sort();
+        let mut conflicts = Vec::new();
+        for entry in self.0.iter().filter(|entry| !entry.who.is(me)) {
+            let manager = entry.who.to_string();
+            let paths = entry.fields.intersection(&written).paths();
+            conflicts.extend(paths.into_iter().map(|path| Conflict { manager: manager.clone(), path }));
+        }
+        conflicts.sort_by(|a, b| (&a.manager, &a.path).cmp(&(&b.manager, &b.path)));
         conflicts
     }
 
@@ -194,23 +203,32 @@ impl Managers {
     }
 }
 
-fn read_entry(value: &Value) -> Result<Entry, String> {
-    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let apply = match text("operation").as_str() {
+fn read_identity(entry: &Value) -> Result<Identity, String> {
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+    let apply = match text("operation") {
         "Apply" => true,
         "Update" => false,
         other => return Err(format!("operation `{other}` is neither `Apply` nor `Update`")),
     };
-    let fields_type = text("fieldsType");
+    Ok(Identity {
+        manager: text("manager").to_owned(),
+        apply,
+        api_version: text("apiVersion").to_owned(),
+        subresource: text("subresource").to_owned(),
+    })
+}
+
+fn read_entry(entry: &Value) -> Result<Entry, String> {
+    let who = read_identity(entry)?;
+    let fields_type = entry.get("fieldsType").and_then(Value::as_str).unwrap_or_default();
     if fields_type != "FieldsV1" {
         return Err(format!("fieldsType `{fields_type}` is not `FieldsV1`"));
     }
-    let nothing = Value::Object(Map::new());
-    let fields = FieldSet::parse(value.get("fieldsV1").filter(|fields| !fields.is_null()).unwrap_or(&nothing))
-        .map_err(|error| error.to_string())?;
-    let who =
-        Identity { manager: text("manager"), apply, api_version: text("apiVersion"), subresource: text("subresource") };
-    Ok(Entry { who, time: value.get("time").and_then(Value::as_str).map(str::to_owned), fields })
+    let fields = match entry.get("fieldsV1") {
+        None | Some(Value::Null) => FieldSet::default(),
+        Some(fields) => FieldSet::parse(fields).map_err(|error| error.to_string())?,
+    };
+    Ok(Entry { who, time: entry.get("time").and_then(Value::as_str).map(str::to_owned), fields })
 }
 
 fn write_entry(entry: &Entry) -> Value {

@@ -5,12 +5,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
 use super::fieldset::{Element, FieldSet};
-use super::shape::{Shape, Slot, elements, item_slot, present};
+use super::shape::{Shape, Slot, aligned, element, elements, item_slot, present};
 use crate::api::object::Kind;
 use crate::api::schema::Struct;
 
@@ -61,11 +60,10 @@ pub(super) fn reset_field(kind: &Kind, subresource: Option<&str>) -> Option<&'st
 
 /// Lists the fields that a manifest states, and adds what makes it ambiguous to `problems`.
 pub(super) fn stated(slot: Slot, value: &Value, problems: &mut Vec<String>) -> FieldSet {
-    Stated { path: String::new(), problems }.walk(slot, value)
+    Stated { problems }.walk(slot, value)
 }
 
 struct Stated<'a> {
-    path: String,
     problems: &'a mut Vec<String>,
 }
 
@@ -90,7 +88,7 @@ impl Stated<'_> {
         for (name, value) in map {
             let slot = slot(name);
             let element = field_element(of, name);
-            let below = self.below(&element, |walk| walk.walk(slot, value));
+            let below = self.below(&element, slot, value);
             let declared = of.is_some_and(|of| of.field(name).is_some());
             let leaf = matches!(slot.shape([Some(value), None]), Shape::Leaf);
             let empty = value.as_object().is_some_and(Map::is_empty);
@@ -105,24 +103,25 @@ impl Stated<'_> {
             if let (Shape::Keyed(keys), Element::Index(_)) = (shape, &element) {
                 let missing = keys.element(item).err().unwrap_or_default();
                 self.problems.push(format!(
-                    "{}{element}: associative list with keys has an element that omits key field {missing:?} (and doesn't have default value)",
-                    self.path
+                    "{element}: associative list with keys has an element that omits key field {missing:?} (and doesn't have default value)"
                 ));
             } else if fields.node(&element).is_some() {
-                self.problems.push(format!("{}: duplicate entries for key {element}", self.path));
+                self.problems.push(format!(": duplicate entries for key {element}"));
             }
-            let below = self.below(&element, |walk| walk.walk(item_slot(shape), item));
+            let below = self.below(&element, item_slot(shape), item);
             fields.put(element, true, below);
         }
         fields
     }
 
-    fn below<T>(&mut self, element: &Element, walk: impl FnOnce(&mut Self) -> T) -> T {
-        let length = self.path.len();
-        write!(self.path, "{element}").expect("invariant: writing to a string succeeds");
-        let result = walk(self);
-        self.path.truncate(length);
-        result
+    /// Walks below an element. Problems get their path on the way back: there mostly are none.
+    fn below(&mut self, element: &Element, slot: Slot, value: &Value) -> FieldSet {
+        let known = self.problems.len();
+        let fields = self.walk(slot, value);
+        for problem in &mut self.problems[known..] {
+            problem.insert_str(0, &element.to_string());
+        }
+        fields
     }
 }
 
@@ -141,6 +140,10 @@ impl Comparison {
     /// Returns the fields that the new version sets.
     pub(super) fn written(&self) -> FieldSet {
         self.modified.clone().union(&self.added)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.modified.is_empty() && self.removed.is_empty()
     }
 
     fn put(&mut self, element: Element, flag: Flag, below: Self) {
@@ -216,8 +219,8 @@ fn compare_objects(
     let new_only = new.into_iter().flat_map(Map::keys).filter(|name| old.is_none_or(|old| !old.contains_key(*name)));
     for name in old.into_iter().flat_map(Map::keys).chain(new_only) {
         let (old, new) = (old.and_then(|map| map.get(name)), new.and_then(|map| map.get(name)));
-        if old != new {
-            let (flag, below) = compare_at(slot(name), old, new);
+        let (flag, below) = compare_at(slot(name), old, new);
+        if flag != Flag::Same || !below.is_empty() {
             comparison.put(field_element(of, name), flag, below);
         }
     }
@@ -225,8 +228,17 @@ fn compare_objects(
 }
 
 fn compare_lists(shape: Shape, old: Option<&Value>, new: Option<&Value>) -> Comparison {
-    let (mut old, new) = (group(shape, old), group(shape, new));
     let mut comparison = Comparison::default();
+    if let (Some(Value::Array(old)), Some(Value::Array(new))) = (old, new)
+        && aligned(shape, old, new)
+    {
+        for (place, (old, new)) in old.iter().zip(new).enumerate().filter(|(_, (old, new))| old != new) {
+            let (flag, below) = compare_at(item_slot(shape), Some(old), Some(new));
+            comparison.put(element(shape, place, new), flag, below);
+        }
+        return comparison;
+    }
+    let (mut old, new) = (group(shape, old), group(shape, new));
     for (element, new) in new {
         let old = old.remove(&element).unwrap_or_default();
         let (flag, below) = compare_items(item_slot(shape), &old, &new);

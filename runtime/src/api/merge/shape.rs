@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::fieldset::{Element, Scalar};
 use crate::api::object::Kind;
 use crate::api::schema::{Field, ListKind, Struct, Type};
-use crate::api::value::{Quantity, Timestamp};
+use crate::api::value::{Duration, Quantity, Timestamp};
 
 /// A place in a schema.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +122,7 @@ fn same_scalars(ty: Type, a: &Value, b: &Value) -> bool {
             matches!((a.as_f64(), b.as_f64()), (Some(a), Some(b)) if a == b)
         }
         Type::Quantity => same_parsed(parsed::<Quantity>(a), parsed::<Quantity>(b)),
+        Type::Duration => same_parsed(parsed::<Duration>(a), parsed::<Duration>(b)),
         Type::Time | Type::MicroTime => same_parsed(time(a), time(b)),
         Type::Bytes => {
             let text = |value: &'_ Value| value.as_str().map(|text| text.split_ascii_whitespace().collect::<String>());
@@ -169,12 +170,24 @@ impl Keys {
 
 /// Pairs the items of a list with their elements; an item without its key is told by its place.
 pub(crate) fn elements(shape: Shape, list: &[Value]) -> Vec<(Element, &Value)> {
-    let element = |(place, item): (usize, &Value)| match shape {
+    list.iter().enumerate().map(|(place, item)| (element(shape, place, item), item)).collect()
+}
+
+/// Returns the element of one item of a list.
+pub(crate) fn element(shape: Shape, place: usize, item: &Value) -> Element {
+    match shape {
         Shape::Set => Element::Value(Scalar::of(item)),
         Shape::Keyed(keys) => keys.element(item).unwrap_or(Element::Index(place as u64)),
         _ => Element::Index(place as u64),
-    };
-    list.iter().enumerate().map(|(place, item)| (element((place, item)), item)).collect()
+    }
+}
+
+/// Whether two lists have items of the same identity in the same places: then no identities need to be built.
+pub(crate) fn aligned(shape: Shape, a: &[Value], b: &[Value]) -> bool {
+    let Shape::Keyed(keys) = shape else { return false };
+    let same = |a: &Value, b: &Value| keys.names.iter().all(|name| a.get(*name) == b.get(*name));
+    let identified = |item: &Value| keys.names.first().is_some_and(|name| present(item.get(*name)).is_some());
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| identified(a) && same(a, b))
 }
 
 /// Returns the slot of the items of a list of this shape.

@@ -1,7 +1,6 @@
 //! What to do about a Deployment.
 
 use bowline_macros::controller;
-use serde_json::json;
 
 use crate::api::kinds::{Deployment, ReplicaSet};
 use crate::api::{Object, Timestamp};
@@ -139,8 +138,8 @@ impl<'a> Round<'a> {
 
     fn set_revision(&mut self, revision: i64) {
         if annotations::revision(&self.desired.metadata) != revision {
-            let patch = json!({ "metadata": { "annotations": { annotations::REVISION: revision.to_string() } } });
-            self.actions.push(Action::Patch { key: self.desired.key(), patch });
+            let annotations = [(annotations::REVISION.to_owned(), revision.to_string())].into();
+            self.actions.push(Action::Annotate { key: self.desired.key(), annotations });
         }
     }
 

@@ -49,14 +49,7 @@ pub(super) fn is_recreate(spec: &DeploymentSpec) -> bool {
     spec.strategy.as_ref().and_then(|strategy| strategy.type_.as_deref()) == Some("Recreate")
 }
 
+/// Returns a share of `total`; what is no percentage was refused when it was written, and counts as none.
 fn scaled(value: &IntOrString, total: i32, up: bool) -> i32 {
-    match value {
-        IntOrString::Int(count) => (*count).max(0),
-        IntOrString::String(text) => {
-            let percent = text.strip_suffix('%').and_then(|text| text.parse::<i64>().ok()).unwrap_or(0).max(0);
-            let product = percent.saturating_mul(i64::from(total));
-            let count = if up { product.saturating_add(99) / 100 } else { product / 100 };
-            i32::try_from(count).unwrap_or(i32::MAX)
-        }
-    }
+    value.scaled(total, up).unwrap_or(0).max(0)
 }

@@ -16,7 +16,7 @@ mod rolling;
 mod sets;
 mod status;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use decide::{DeploymentController, decide};
 pub use observe::Observed;

@@ -39,8 +39,7 @@ pub(super) fn of_pod(snapshot: &Snapshot, key: &Key) -> Vec<Key> {
         return vec![];
     }
     // The pod is gone and with it the reference to its ReplicaSet; all that wait in its namespace are few.
-    let deployments = snapshot.list_in(&Deployment::kind().resource(), &key.namespace);
-    let deployments = deployments.filter_map(|stored| stored.typed::<Deployment>().ok());
+    let deployments = owner::in_namespace::<Deployment>(snapshot, &key.namespace).into_iter();
     deployments.filter(|deployment| super::limits::is_recreate(&deployment.spec)).map(|deployment| deployment.key()).collect()
 }
 
@@ -50,8 +49,7 @@ pub(super) fn adopters(snapshot: &Snapshot, key: &Key) -> Vec<Key> {
     if set.metadata.controller().is_some() {
         return vec![];
     }
-    let deployments = snapshot.list_in(&Deployment::kind().resource(), &key.namespace);
-    let deployments = deployments.filter_map(|stored| stored.typed::<Deployment>().ok());
+    let deployments = owner::in_namespace::<Deployment>(snapshot, &key.namespace).into_iter();
     let matching = deployments.filter(|deployment| deployment.spec.selector.matches(&set.metadata.labels));
     matching.map(|deployment| deployment.key()).collect()
 }

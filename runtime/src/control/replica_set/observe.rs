@@ -51,7 +51,6 @@ pub(super) fn adopters(snapshot: &Snapshot, key: &Key) -> Vec<Key> {
     if pod.metadata.controller().is_some() {
         return vec![];
     }
-    let sets = snapshot.list_in(&ReplicaSet::kind().resource(), &key.namespace);
-    let sets = sets.filter_map(|stored| stored.typed::<ReplicaSet>().ok());
+    let sets = owner::in_namespace::<ReplicaSet>(snapshot, &key.namespace).into_iter();
     sets.filter(|set| set.spec.selector.matches(&pod.metadata.labels)).map(|set| set.key()).collect()
 }

@@ -9,9 +9,11 @@
 //! [`layer`].
 
 mod blobs;
+mod contents;
 mod digest;
 mod document;
 mod fetch;
+mod gc;
 mod host_rootfs;
 pub mod layer;
 mod load;
@@ -39,12 +41,14 @@ pub use oci_client::secrets::RegistryAuth;
 pub use self::digest::{Digest, DigestParseError};
 pub use self::document::DocumentError;
 pub use self::fetch::FetchError;
+pub use self::gc::GcReport;
 pub use self::load::LoadError;
 pub use self::pull::{Progress, PullError, PullProgress};
 pub use self::reference::{
-    HOST_ROOTFS, ImageReference, PullPolicy, PullStep, ReferenceError, decide_pull, speaks_plain_http,
+    HOST_ROOTFS, ImageReference, PullPolicy, PullStep, ReferenceError, decide_pull,
+    speaks_plain_http,
 };
-pub use self::store::{GcReport, ImageStore, ListedImage, StoreError, StoreOptions};
+pub use self::store::{ImageStore, ListedImage, StoreError, StoreOptions};
 pub use self::user::{ResolvedUser, UserError, resolve_user};
 
 /// An image that is complete in the store and can be run.

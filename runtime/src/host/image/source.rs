@@ -32,7 +32,10 @@ pub(super) enum Member {
 /// An opened file or directory with images.
 pub(super) enum Source {
     Directory(PathBuf),
-    Archive { file: PathBuf, members: BTreeMap<String, Member> },
+    Archive {
+        file: PathBuf,
+        members: BTreeMap<String, Member>,
+    },
 }
 
 impl Source {
@@ -42,6 +45,12 @@ impl Source {
         if path.is_dir() {
             return Ok(Self::Directory(path));
         }
+        if !path.is_file() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is neither a file nor a directory",
+            ));
+        }
         let mut magic = [0; 4];
         let count = File::open(&path)?.read(&mut magic)?;
         let is_compressed = matches!(&magic[..count], [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd]);
@@ -49,7 +58,8 @@ impl Source {
             let mut plain = decoder(File::open(&path)?)?.take(bytes_max + 1);
             let mut out = File::create_new(expanded)?;
             if io::copy(&mut plain, &mut out)? > bytes_max {
-                let message = format!("the archive holds more than {bytes_max} bytes when uncompressed");
+                let message =
+                    format!("the archive holds more than {bytes_max} bytes when uncompressed");
                 return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
             }
             expanded.to_owned()
@@ -69,7 +79,11 @@ impl Source {
                 for _ in 0..=LINKS_MAX {
                     match members.get(&name) {
                         Some(Member::Bytes { offset, length }) => {
-                            return Ok(Some(Location { file: file.clone(), offset: *offset, length: *length }));
+                            return Ok(Some(Location {
+                                file: file.clone(),
+                                offset: *offset,
+                                length: *length,
+                            }));
                         }
                         Some(Member::Link(target)) => name = target.clone(),
                         None => return Ok(None),
@@ -82,7 +96,9 @@ impl Source {
 
     /// Reads the small file `name`; `None` when there is none.
     pub(super) fn read(&self, name: &str, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
-        let Some(location) = self.find(name)? else { return Ok(None) };
+        let Some(location) = self.find(name)? else {
+            return Ok(None);
+        };
         let mut file = File::open(&location.file)?;
         file.seek(SeekFrom::Start(location.offset))?;
         read_all(file.take(location.length), bytes_max).map(Some)
@@ -91,7 +107,11 @@ impl Source {
 
 /// Finds a file below `dir` without following links: a layout's blobs are plain files.
 fn find_in_directory(dir: &Path, name: &str) -> io::Result<Option<Location>> {
-    let root = rustix::fs::open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let root = rustix::fs::open(
+        dir,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let file = match rustix::fs::openat2(root, name, flags, Mode::empty(), resolve) {
@@ -100,7 +120,11 @@ fn find_in_directory(dir: &Path, name: &str) -> io::Result<Option<Location>> {
         Err(other) => return Err(other.into()),
     };
     let metadata = file.metadata()?;
-    let location = Location { file: dir.join(name), offset: 0, length: metadata.len() };
+    let location = Location {
+        file: dir.join(name),
+        offset: 0,
+        length: metadata.len(),
+    };
     Ok(metadata.is_file().then_some(location))
 }
 
@@ -110,14 +134,23 @@ fn list(file: File) -> io::Result<BTreeMap<String, Member>> {
     for entry in archive.entries_with_seek()?.raw(true) {
         let entry = entry?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let Some(name) = resolve("", &name) else { continue };
+        let Some(name) = resolve("", &name) else {
+            continue;
+        };
         let member = match entry.header().entry_type() {
-            tar::EntryType::Regular | tar::EntryType::Continuous => {
-                Member::Bytes { offset: entry.raw_file_position(), length: entry.size() }
-            }
+            tar::EntryType::Regular | tar::EntryType::Continuous => Member::Bytes {
+                offset: entry.raw_file_position(),
+                length: entry.size(),
+            },
             tar::EntryType::Symlink | tar::EntryType::Link => {
-                let target = entry.link_name_bytes().map(|t| String::from_utf8_lossy(&t).into_owned());
-                let base = if entry.header().entry_type() == tar::EntryType::Link { "" } else { name.as_str() };
+                let target = entry
+                    .link_name_bytes()
+                    .map(|t| String::from_utf8_lossy(&t).into_owned());
+                let base = if entry.header().entry_type() == tar::EntryType::Link {
+                    ""
+                } else {
+                    name.as_str()
+                };
                 match target.and_then(|target| resolve(base, &target)) {
                     Some(target) => Member::Link(target),
                     None => continue,
@@ -127,7 +160,8 @@ fn list(file: File) -> io::Result<BTreeMap<String, Member>> {
         };
         members.insert(name, member);
         if members.len() > MEMBERS_MAX {
-            let message = format!("the archive holds more than {MEMBERS_MAX} files: it is no image");
+            let message =
+                format!("the archive holds more than {MEMBERS_MAX} files: it is no image");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
     }

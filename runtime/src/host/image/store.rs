@@ -1,6 +1,5 @@
 //! The store's directory: what is in it, how it is opened, listed, and rid of what nothing needs.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,13 +9,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::FlockOperation;
 
 use super::blobs::{Blobs, sync_dir, unique_name};
-use super::digest::chain_id;
-use super::document::{ConfigDocument, DOCUMENT_BYTES_MAX, Document, Manifest};
+use super::contents::Contents;
+use super::document::{DOCUMENT_BYTES_MAX, Document};
 use super::host_rootfs::HostRootfs;
-use super::layer::{InProcess, Job, Limits, UnpackError, Unpacker, remove_tree};
+use super::layer::{Confined, Job, Limits, UnpackError, Unpacker, remove_tree};
 use super::pins::{Pins, Turns};
 use super::refs::{Record, Refs};
-use super::{Digest, DocumentError, Image, ImageConfig, ImageReference, RootFs};
+use super::{Digest, Image, ImageReference, RootFs};
+
+/// How exact the time of the last use is kept, in seconds: finer would write to disk at every start of a pod.
+const USED_STEP_SECONDS: u64 = 3600;
 
 /// How a store works; [`Default`] fits a host in production.
 #[derive(Clone)]
@@ -33,7 +35,7 @@ pub struct StoreOptions {
     pub answer: std::time::Duration,
     /// Registries spoken to by plain HTTP besides those on loopback, as `host` or `host:port`.
     pub insecure_registries: Vec<String>,
-    /// Where layers are unpacked; [`InProcess`] unless a confined process is plugged in.
+    /// Where layers are unpacked: on a confined thread, unless something stricter is plugged in.
     pub unpacker: Arc<dyn Unpacker>,
 }
 
@@ -46,7 +48,7 @@ impl Default for StoreOptions {
             stall: std::time::Duration::from_secs(30),
             answer: std::time::Duration::from_secs(30),
             insecure_registries: Vec::new(),
-            unpacker: Arc::new(InProcess),
+            unpacker: Arc::new(Confined),
         }
     }
 }
@@ -85,7 +87,11 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
     }
 
     /// Tells whether the disk or a quota is full: another attempt helps once space is freed.
@@ -93,7 +99,10 @@ impl StoreError {
         match self {
             Self::InUse { .. } => false,
             Self::Io { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+                matches!(
+                    source.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                )
             }
             Self::Unpack { source, .. } => source.is_disk_full(),
         }
@@ -115,17 +124,6 @@ pub struct ListedImage {
     pub bytes: u64,
 }
 
-/// What a collection removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct GcReport {
-    /// Blobs removed.
-    pub blobs: usize,
-    /// Unpacked layers removed.
-    pub layers: usize,
-    /// Bytes that they held.
-    pub bytes: u64,
-}
-
 /// The images of one host. Cheap to clone; clones share the store.
 #[derive(Clone)]
 pub struct ImageStore {
@@ -140,7 +138,7 @@ pub(super) struct Inner {
     pub pins: Arc<Pins>,
     pub turns: Turns,
     /// Held while names change and while nothing may become nameless: by [`Inner::name`] and by a collection.
-    naming: Mutex<()>,
+    pub naming: Mutex<()>,
     pub host_rootfs: Mutex<Option<HostRootfs>>,
     _lock: File,
 }
@@ -158,7 +156,9 @@ impl ImageStore {
     pub fn open_with(dir: impl Into<PathBuf>, options: StoreOptions) -> Result<Self, StoreError> {
         let dir: PathBuf = dir.into();
         fs::create_dir_all(&dir).map_err(StoreError::io("create a directory", &dir))?;
-        let dir = dir.canonicalize().map_err(StoreError::io("resolve a path", &dir))?;
+        let dir = dir
+            .canonicalize()
+            .map_err(StoreError::io("resolve a path", &dir))?;
         let lock_path = dir.join("lock");
         let lock = File::options()
             .create(true)
@@ -190,7 +190,9 @@ impl ImageStore {
             host_rootfs: Mutex::default(),
             _lock: lock,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Returns the image that `reference` names if it is complete in the store; the registry is not asked.
@@ -204,34 +206,44 @@ impl ImageStore {
     /// Lists the names in the store, in order.
     pub fn list(&self) -> Result<Vec<ListedImage>, StoreError> {
         let inner = &self.inner;
-        let records = inner.refs.list().map_err(StoreError::io("list names", &inner.dir))?;
+        let records = inner
+            .refs
+            .list()
+            .map_err(StoreError::io("list names", &inner.dir))?;
         let listed = records.into_iter().map(|record| {
             let bytes = inner.contents(&record.digest)?.map_or(0, |contents| {
                 contents.chain.iter().map(|id| inner.layer_bytes(id)).sum()
             });
-            let Record { name, digest, created, used, .. } = record;
-            Ok(ListedImage { reference: name, digest, created, used, bytes })
+            let Record {
+                name,
+                digest,
+                created,
+                used,
+                ..
+            } = record;
+            Ok(ListedImage {
+                reference: name,
+                digest,
+                created,
+                used,
+                bytes,
+            })
         });
         listed.collect()
     }
 
     /// Forgets the name and returns whether it was known. Its content goes with the next [`gc`](Self::gc).
     pub fn remove(&self, reference: &ImageReference) -> Result<bool, StoreError> {
+        let _naming = self
+            .inner
+            .naming
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let name = reference.to_string();
         let failed = || StoreError::io("remove a name", &self.inner.dir);
         let known = self.inner.refs.get(&name).map_err(failed())?.is_some();
         self.inner.refs.remove(&name).map_err(failed())?;
         Ok(known)
-    }
-
-    /// Removes every blob and layer that no name, no running pull and no digest of `in_use` needs. Blocks: call it
-    /// from a blocking task.
-    ///
-    /// `in_use` holds [`Image::digest`] of everything that runs or is about to: a name may have moved on while
-    /// containers still run from the content it stood for. When the content of one of those cannot be told (its
-    /// manifest is damaged), nothing is removed.
-    pub fn gc(&self, in_use: &BTreeSet<Digest>) -> Result<GcReport, StoreError> {
-        self.inner.gc(in_use)
     }
 }
 
@@ -243,31 +255,9 @@ fn restrict(dir: &Path) -> io::Result<()> {
 
 /// Returns the time of day for records; never decides anything.
 pub(super) fn seconds_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
-}
-
-/// What a manifest needs from the store.
-pub(super) struct Contents {
-    pub manifest: Manifest,
-    pub config: ConfigDocument,
-    /// Chain ids, bottom first.
-    pub chain: Vec<Digest>,
-}
-
-impl Contents {
-    pub(super) fn new(manifest: Manifest, config: ConfigDocument) -> Self {
-        let mut chain: Vec<Digest> = Vec::new();
-        for diff_id in &config.rootfs.diff_ids {
-            chain.push(chain_id(chain.last(), diff_id));
-        }
-        Self { manifest, config, chain }
-    }
-
-    /// Parses a manifest's own and its configuration's bytes.
-    pub(super) fn parse(digest: &Digest, manifest: Manifest, config: &[u8]) -> Result<Self, DocumentError> {
-        let config = ConfigDocument::parse(digest, &manifest, config)?;
-        Ok(Self::new(manifest, config))
-    }
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
 }
 
 impl Inner {
@@ -288,9 +278,12 @@ impl Inner {
         self.lower(chain_id).is_dir()
     }
 
-    fn layer_bytes(&self, chain_id: &Digest) -> u64 {
+    pub(super) fn layer_bytes(&self, chain_id: &Digest) -> u64 {
         let path = self.layer_dir(chain_id).join("bytes");
-        fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+        fs::read_to_string(path)
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(0)
     }
 
     /// Reads manifest and configuration of `digest`; `None` when they are not (or no longer) whole.
@@ -300,49 +293,95 @@ impl Inner {
                 .read(digest, DOCUMENT_BYTES_MAX)
                 .map_err(StoreError::io("read a blob", &self.blobs.path(digest)))
         };
-        let Some(bytes) = read(digest)? else { return Ok(None) };
-        let Ok(Document::Manifest(manifest)) = Document::parse(digest, &bytes) else { return Ok(None) };
-        let Some(bytes) = read(&manifest.config.digest)? else { return Ok(None) };
+        let Some(bytes) = read(digest)? else {
+            return Ok(None);
+        };
+        let Ok(Document::Manifest(manifest)) = Document::parse(digest, &bytes) else {
+            return Ok(None);
+        };
+        let Some(bytes) = read(&manifest.config.digest)? else {
+            return Ok(None);
+        };
         Ok(Contents::parse(digest, manifest, &bytes).ok())
     }
 
     fn find(&self, reference: &ImageReference) -> Result<Option<Image>, StoreError> {
         let name = reference.to_string();
         let failed = || StoreError::io("read a name", &self.dir);
-        let Some(mut record) = self.refs.get(&name).map_err(failed())? else { return Ok(None) };
-        let Some(contents) = self.contents(&record.digest)? else { return Ok(None) };
+        let Some(record) = self.refs.get(&name).map_err(failed())? else {
+            return Ok(None);
+        };
+        let Some(contents) = self.contents(&record.digest)? else {
+            return Ok(None);
+        };
         if !contents.chain.iter().all(|id| self.has_layer(id)) {
             return Ok(None);
         }
-        let now = seconds_now();
-        if now > record.used + 3600 {
-            record.used = now;
-            self.refs.put(&record).map_err(failed())?;
-        }
+        self.note_use(&record).map_err(failed())?;
         Ok(Some(self.image(reference, &record, &contents)))
     }
 
-    pub(super) fn image(&self, reference: &ImageReference, record: &Record, contents: &Contents) -> Image {
-        let mut lowers: Vec<PathBuf> = contents.chain.iter().rev().map(|id| self.lower(id)).collect();
+    /// Notes that an image was asked for. Left to the next time while names change: the record may be outdated.
+    fn note_use(&self, record: &Record) -> io::Result<()> {
+        let now = seconds_now();
+        if now <= record.used.saturating_add(USED_STEP_SECONDS) {
+            return Ok(());
+        }
+        let Ok(_naming) = self.naming.try_lock() else {
+            return Ok(());
+        };
+        match self.refs.get(&record.name)? {
+            Some(current) if current == *record => self.refs.put(&Record {
+                used: now,
+                ..current
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn image(
+        &self,
+        reference: &ImageReference,
+        record: &Record,
+        contents: &Contents,
+    ) -> Image {
+        let mut lowers: Vec<PathBuf> = contents
+            .chain
+            .iter()
+            .rev()
+            .map(|id| self.lower(id))
+            .collect();
         if lowers.is_empty() {
             lowers.push(self.dir.join("empty"));
         }
         let image_id = match &record.source {
-            Some(source) => format!("{}/{}@{source}", reference.registry(), reference.repository()),
+            Some(source) => format!(
+                "{}/{}@{source}",
+                reference.registry(),
+                reference.repository()
+            ),
             None => record.digest.to_string(),
         };
         Image {
             reference: record.name.clone(),
             digest: record.digest.clone(),
             image_id,
-            config: run_config(&contents.config),
-            rootfs: RootFs { lowers, binds: Vec::new() },
+            config: contents.run_config(),
+            rootfs: RootFs {
+                lowers,
+                binds: Vec::new(),
+            },
         }
     }
 
     /// Records that `reference` stands for `digest` from now on. The caller's pins must outlive the call. Blocks
     /// while a collection runs.
-    pub(super) fn name(&self, reference: &ImageReference, digest: &Digest, source: Option<&Digest>) -> Result<Record, StoreError> {
+    pub(super) fn name(
+        &self,
+        reference: &ImageReference,
+        digest: &Digest,
+        source: Option<&Digest>,
+    ) -> Result<Record, StoreError> {
         let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
         let now = seconds_now();
         let record = Record {
@@ -353,14 +392,23 @@ impl Inner {
             created: now,
             used: now,
         };
-        self.refs.put(&record).map_err(StoreError::io("write a name", &self.dir))?;
+        self.refs
+            .put(&record)
+            .map_err(StoreError::io("write a name", &self.dir))?;
         Ok(record)
     }
 
     /// Unpacks a layer unless it is there: into the scratch directory, synced, renamed into place. Blocks.
     ///
     /// The caller holds the turn and a pin of the layer's chain id.
-    pub(super) fn unpack_layer(&self, contents: &Contents, at: usize, archive: PathBuf, offset: u64, length: u64) -> Result<(), StoreError> {
+    pub(super) fn unpack_layer(
+        &self,
+        contents: &Contents,
+        at: usize,
+        archive: PathBuf,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), StoreError> {
         let id = &contents.chain[at];
         if self.has_layer(id) {
             return Ok(());
@@ -373,7 +421,11 @@ impl Inner {
             offset,
             length,
             into: staged.join("fs"),
-            below: contents.chain[..at].iter().rev().map(|id| self.lower(id)).collect(),
+            below: contents.chain[..at]
+                .iter()
+                .rev()
+                .map(|id| self.lower(id))
+                .collect(),
             diff_id: diff_id.clone(),
             limits: self.options.limits.clone(),
         };
@@ -390,7 +442,10 @@ impl Inner {
             .options
             .unpacker
             .unpack(job)
-            .map_err(|source| StoreError::Unpack { diff_id: job.diff_id.clone(), source })?;
+            .map_err(|source| StoreError::Unpack {
+                diff_id: job.diff_id.clone(),
+                source,
+            })?;
         let durable = || {
             fs::write(staged.join("bytes"), format!("{}\n", unpacked.bytes))?;
             // One sync of the file system costs less than one for each of a layer's thousands of files.
@@ -418,79 +473,5 @@ impl Inner {
         let name = unique_name("gone");
         fs::rename(path, self.scratch().join(&name))?;
         remove_tree(&File::open(self.scratch())?, name.as_bytes())
-    }
-
-    fn gc(&self, in_use: &BTreeSet<Digest>) -> Result<GcReport, StoreError> {
-        let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
-        let failed = |action| StoreError::io(action, &self.dir);
-        let host = self.host_in_use(in_use);
-        let mut roots: BTreeSet<Digest> =
-            self.refs.list().map_err(failed("list names"))?.into_iter().map(|record| record.digest).collect();
-        roots.extend(in_use.iter().cloned());
-        let (mut blobs, mut layers) = (BTreeSet::new(), BTreeSet::new());
-        for root in &roots {
-            match self.contents(root)? {
-                Some(contents) => {
-                    blobs.insert(contents.manifest.config.digest.clone());
-                    layers.extend(contents.chain);
-                }
-                None if in_use.contains(root) && !host.contains(root) => {
-                    tracing::warn!(digest = %root, "an image in use cannot be read: nothing is collected");
-                    return Ok(GcReport::default());
-                }
-                None => {}
-            }
-        }
-        blobs.extend(roots);
-        let mut report = GcReport::default();
-        for (digest, bytes) in self.blobs.list().map_err(failed("list blobs"))? {
-            if !blobs.contains(&digest)
-                && let Some(removed) = self.pins.unless_pinned(&digest, || self.blobs.remove(&digest))
-            {
-                removed.map_err(failed("remove a blob"))?;
-                report.blobs += 1;
-                report.bytes += bytes;
-            }
-        }
-        self.gc_dir("layers", &layers, &mut report)?;
-        self.gc_dir("host", &host, &mut report)?;
-        Ok(report)
-    }
-
-    fn gc_dir(&self, sub: &str, keep: &BTreeSet<Digest>, report: &mut GcReport) -> Result<(), StoreError> {
-        let dir = self.dir.join(sub);
-        let failed = || StoreError::io("remove a layer", &dir);
-        for item in fs::read_dir(&dir).map_err(failed())? {
-            let item = item.map_err(failed())?;
-            let Ok(digest) = format!("sha256:{}", item.file_name().to_string_lossy()).parse::<Digest>() else { continue };
-            if keep.contains(&digest) {
-                continue;
-            }
-            let bytes = self.layer_bytes(&digest);
-            let gone = unique_name("gone");
-            let moved = self.pins.unless_pinned(&digest, || fs::rename(item.path(), self.scratch().join(&gone)));
-            if let Some(moved) = moved {
-                moved.map_err(failed())?;
-                self.discard(&gone);
-                report.layers += 1;
-                report.bytes += bytes;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn run_config(document: &ConfigDocument) -> ImageConfig {
-    let run = document.config.clone().unwrap_or_default();
-    ImageConfig {
-        entrypoint: run.entrypoint.unwrap_or_default(),
-        cmd: run.cmd.unwrap_or_default(),
-        env: run.env.unwrap_or_default(),
-        working_dir: run.working_dir.unwrap_or_default(),
-        user: run.user.unwrap_or_default(),
-        stop_signal: run.stop_signal.unwrap_or_default(),
-        exposed_ports: run.exposed_ports.unwrap_or_default().into_keys().collect(),
-        volumes: run.volumes.unwrap_or_default().into_keys().collect(),
-        labels: run.labels.unwrap_or_default(),
     }
 }

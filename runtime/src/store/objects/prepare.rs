@@ -52,10 +52,8 @@ const SERVER_METADATA: [&str; 7] = [
 pub fn prepare_create(mut value: Value, context: &Context<'_>) -> Result<Value, StatusError> {
     let kind = context.kind;
     check_shape(&mut value, kind)?;
-    let has_status = kind.has_status;
-    let map = value.as_object_mut().expect("invariant: the shape was checked");
-    if has_status {
-        map.remove("status");
+    if keeps_status(kind) {
+        copy_field(&mut value, &Value::Null, "status");
     }
     let metadata = metadata_mut(&mut value);
     for field in SERVER_METADATA {
@@ -94,7 +92,7 @@ pub fn prepare_update(mut new: Value, old: &Value, context: &Context<'_>) -> Res
     check_shape(&mut new, kind)?;
     check_identity(&mut new, old, kind)?;
     keep_server_metadata(&mut new, old);
-    if kind.has_status {
+    if keeps_status(kind) {
         copy_field(&mut new, old, "status");
     }
     if is_namespace(kind) {
@@ -118,7 +116,7 @@ pub fn prepare_update(mut new: Value, old: &Value, context: &Context<'_>) -> Res
 /// 404 for a kind without status, otherwise as [`prepare_update`].
 pub fn prepare_status(mut new: Value, old: &Value, context: &Context<'_>) -> Result<Value, StatusError> {
     let kind = context.kind;
-    if !kind.has_status {
+    if !keeps_status(kind) {
         return Err(StatusError::no_subresource(kind, name_of(old)));
     }
     check_shape(&mut new, kind)?;
@@ -210,7 +208,7 @@ pub fn generate_name(base: &str, entropy: u128) -> String {
 }
 
 /// Checks that a body is an object of this kind, and fills in what may be left out of it.
-fn check_shape(value: &mut Value, kind: &'static Kind) -> Result<(), StatusError> {
+pub(super) fn check_shape(value: &mut Value, kind: &'static Kind) -> Result<(), StatusError> {
     let Some(map) = value.as_object_mut() else {
         return Err(StatusError::bad_request("the body of the request must be a JSON object"));
     };
@@ -224,6 +222,19 @@ fn check_shape(value: &mut Value, kind: &'static Kind) -> Result<(), StatusError
     if !map.entry("metadata").or_insert_with(|| Map::new().into()).is_object() {
         return Err(StatusError::bad_request("`metadata` must be an object"));
     }
+    Ok(())
+}
+
+/// Names an object as the request's path does; one that has another name is refused.
+pub(super) fn fill_name(kind: &'static Kind, value: &mut Value, name: &str) -> Result<(), StatusError> {
+    check_shape(value, kind)?;
+    let metadata = metadata_mut(value);
+    let found = text(metadata, "name");
+    if !found.is_empty() && found != name {
+        let message = format!("the name of the object ({found}) does not match the name on the URL ({name})");
+        return Err(StatusError::bad_request(message));
+    }
+    metadata.insert("name".into(), name.into());
     Ok(())
 }
 
@@ -300,6 +311,11 @@ fn new_finalizers(new: &Value, old: &Value) -> Option<FieldError> {
 
 fn refuse(kind: &'static Kind, name: &str, errors: &[FieldError]) -> Result<(), StatusError> {
     if errors.is_empty() { Ok(()) } else { Err(StatusError::invalid(kind, name, errors)) }
+}
+
+/// Whether the status is written apart from the rest.
+fn keeps_status(kind: &Kind) -> bool {
+    kind.has_status || is_namespace(kind)
 }
 
 /// Whether `metadata.generation` counts the changes of a kind's desired state; upstream leaves it out of these two.

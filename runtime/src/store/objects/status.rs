@@ -115,6 +115,12 @@ impl StatusError {
         let message = format!("the server rejected our request due to an error in our request: {why}");
         Self::new(422, "Invalid", message)
     }
+    /// The kind takes no patch of this format: 415.
+    pub fn unsupported_patch() -> Self {
+        let message = "the body of the request was in an unknown format - accepted media types include: \
+            application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+        Self::new(415, "UnsupportedMediaType", message)
+    }
     /// The request asks for too much at once: 413.
     pub fn too_large(message: impl Into<String>) -> Self {
         Self::new(413, "RequestEntityTooLarge", message)

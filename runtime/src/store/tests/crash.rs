@@ -47,7 +47,7 @@ fn a_killed_writer_loses_no_acknowledged_write() {
     let mut rng = StdRng::seed_from_u64(2);
     let (mut acknowledged, mut last_revision) = (0, 0);
     for round in 0..100 {
-        let acks = one_life(&place, Duration::from_millis(rng.random_range(0..120)));
+        let acks = one_life(&place, Duration::from_millis(rng.random_range(0..80)));
         let store = place.open_with(keep(500));
         let snapshot = store.snapshot();
         assert!(snapshot.revision() >= last_revision, "round {round}: revisions went back");

@@ -5,4 +5,5 @@ mod crash;
 mod damage;
 mod fixtures;
 mod model;
+mod speed;
 mod watches;

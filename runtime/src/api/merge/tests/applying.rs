@@ -309,3 +309,14 @@ fn unreadable_ownership_is_an_error_not_a_loss() {
     let error = lab.try_apply("bowline", &workload(&json!({"replicas": 1})), true).expect_err("refused");
     assert!(matches!(error, ApplyError::UnreadableManagers(_)), "{error}");
 }
+
+#[test]
+fn a_manifest_that_states_nothing_claims_nothing() {
+    let config = json!({"apiVersion": "apps/v1", "kind": "Workload", "metadata": {"name": "w", "namespace": "n"}});
+    let mut lab = Lab::default();
+    lab.apply("bowline", &config);
+    lab.live.as_mut().expect("applied")["spec"] = json!({"replicas": 1});
+    let before = lab.live.clone();
+    lab.apply("bowline", &config);
+    assert_eq!(lab.live, before);
+}

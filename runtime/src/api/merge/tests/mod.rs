@@ -4,6 +4,7 @@ mod applying;
 mod conflicts;
 mod differing;
 mod patching;
+mod real;
 mod updating;
 
 use serde_json::{Value, json};

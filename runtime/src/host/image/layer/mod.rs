@@ -11,6 +11,7 @@
 
 mod apply;
 mod budget;
+mod confine;
 mod entry;
 mod error;
 mod name;
@@ -24,6 +25,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 pub use self::budget::Limits;
+pub use self::confine::Confined;
 pub use self::error::{Bound, UnpackError};
 
 pub(super) use self::budget::{decoder, read_all};
@@ -62,13 +64,14 @@ pub struct Unpacked {
     pub devices_skipped: u64,
 }
 
-/// Where layers are unpacked: in this process ([`InProcess`]), or in a confined one that calls [`Job::run`].
+/// Where layers are unpacked: on a confined thread ([`Confined`]), plainly on the calling one ([`InProcess`]), or
+/// wherever else an implementation takes a [`Job`] and calls [`Job::run`].
 pub trait Unpacker: Send + Sync {
     /// Unpacks one layer and returns when it is complete; durability is the caller's. Blocks.
     fn unpack(&self, job: &Job) -> Result<Unpacked, UnpackError>;
 }
 
-/// Unpacks on the calling thread.
+/// Unpacks on the calling thread, for a process that is confined already.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct InProcess;
 
@@ -81,13 +84,25 @@ impl Unpacker for InProcess {
 impl Job {
     /// Unpacks the layer here and now. Blocks.
     pub fn run(&self) -> Result<Unpacked, UnpackError> {
+        self.run_confined(|| Ok(()))
+    }
+
+    /// Opens every file that is needed, calls `confine`, and only then reads the archive. Blocks.
+    pub fn run_confined(
+        &self,
+        confine: impl FnOnce() -> Result<(), UnpackError>,
+    ) -> Result<Unpacked, UnpackError> {
         let open = |source| UnpackError::Read { source };
         let mut archive = File::open(&self.archive).map_err(open)?;
         archive.seek(SeekFrom::Start(self.offset)).map_err(open)?;
-        let reader = archive.take(self.length);
-        let (unpacked, found) = unpack(reader, &self.into, &self.below, &self.limits)?;
+        let applier = apply::Applier::new(&self.into, &self.below)?;
+        confine()?;
+        let (unpacked, found) = apply_archive(archive.take(self.length), applier, &self.limits)?;
         if found != self.diff_id {
-            return Err(UnpackError::WrongDiffId { expected: self.diff_id.clone(), found });
+            return Err(UnpackError::WrongDiffId {
+                expected: self.diff_id.clone(),
+                found,
+            });
         }
         Ok(unpacked)
     }
@@ -97,7 +112,7 @@ impl Job {
 /// done together with the digest of the uncompressed archive.
 ///
 /// Whiteouts become overlayfs' own (character device 0/0, `trusted.overlay.opaque`). A directory that the archive
-/// uses without listing it gets owner, mode and times of the topmost one in `below`, as it would if the archive were
+/// uses without listing it gets owner and mode of the topmost one in `below`, as it would if the archive were
 /// applied to the mounted stack. Owners, modes, times, hard links, `security.capability` and `user.*` attributes are
 /// kept. On an error `into` is left half filled: the caller throws it away.
 pub fn unpack(
@@ -106,11 +121,25 @@ pub fn unpack(
     below: &[PathBuf],
     limits: &Limits,
 ) -> Result<(Unpacked, Digest), UnpackError> {
+    apply_archive(reader, apply::Applier::new(into, below)?, limits)
+}
+
+fn apply_archive(
+    reader: impl Read + 'static,
+    mut applier: apply::Applier,
+    limits: &Limits,
+) -> Result<(Unpacked, Digest), UnpackError> {
     let mut budget = budget::Budgeted::new(reader, limits)?;
     let tripped = budget.tripped();
-    let translate = |error: UnpackError| tripped.get().map_or(error, |bound| UnpackError::TooMuch { bound });
-    let mut applier = apply::Applier::new(into, below)?;
-    let mut unpacked = Unpacked { bytes: 0, entries: 0, devices_skipped: 0 };
+    let translate = |error: UnpackError| match tripped.get() {
+        Some(bound) => UnpackError::TooMuch { bound },
+        None => error,
+    };
+    let mut unpacked = Unpacked {
+        bytes: 0,
+        entries: 0,
+        devices_skipped: 0,
+    };
     entry::for_each(&mut budget, limits, |entry, data| {
         unpacked.entries += 1;
         unpacked.devices_skipped += u64::from(entry.is_device());
@@ -119,7 +148,8 @@ pub fn unpack(
     .map_err(translate)?;
     applier.finish().map_err(translate)?;
     // What follows the end marker still belongs to the digest, and to the bounds.
-    io::copy(&mut budget, &mut io::sink()).map_err(|source| translate(UnpackError::Read { source }))?;
+    io::copy(&mut budget, &mut io::sink())
+        .map_err(|source| translate(UnpackError::Read { source }))?;
     unpacked.bytes = budget.produced();
     Ok((unpacked, budget.finish()))
 }

@@ -28,7 +28,12 @@ pub(super) enum Special {
 impl LayerPath {
     /// Checks and normalises `name`; `what` is `name` or `link target`.
     pub(super) fn parse(entry: &[u8], name: &[u8], what: &str) -> Result<Self, UnpackError> {
-        let refuse = |problem: &str| Err(UnpackError::bad(entry, format!("has {what} that {problem}")));
+        let refuse = |problem: &str| {
+            Err(UnpackError::bad(
+                entry,
+                format!("has {what} that {problem}"),
+            ))
+        };
         if name.is_empty() {
             return refuse("is empty");
         }
@@ -47,7 +52,9 @@ impl LayerPath {
             match component {
                 b"" | b"." => continue,
                 b".." => return refuse("contains `..`"),
-                long if long.len() > COMPONENT_MAX => return refuse("has a component of more than 255 bytes"),
+                long if long.len() > COMPONENT_MAX => {
+                    return refuse("has a component of more than 255 bytes");
+                }
                 _ => {}
             }
             depth += 1;
@@ -83,11 +90,15 @@ impl LayerPath {
 
     /// Tells what the name means beyond itself (OCI image specification, "Whiteouts").
     pub(super) fn special(&self) -> Result<Special, UnpackError> {
-        let Some((parent, last)) = self.split() else { return Ok(Special::No) };
+        let Some((parent, last)) = self.split() else {
+            return Ok(Special::No);
+        };
         if last == b".wh..wh..opq" {
             return Ok(Special::Opaque(parent));
         }
-        let Some(hidden) = last.strip_prefix(b".wh.") else { return Ok(Special::No) };
+        let Some(hidden) = last.strip_prefix(b".wh.") else {
+            return Ok(Special::No);
+        };
         if hidden.starts_with(b".wh.") {
             return Ok(Special::Ignored);
         }

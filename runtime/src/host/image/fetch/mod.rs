@@ -4,6 +4,9 @@
 //! those of one pod must not serve another. Layers are only fetched from the registry itself: addresses that a
 //! manifest names are ignored.
 
+mod error;
+mod transfer;
+
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
@@ -12,13 +15,15 @@ use futures_util::StreamExt as _;
 use oci_client::client::{BlobResponse, Client, ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
-use tokio::io::AsyncWriteExt as _;
 
 use super::digest::Hasher;
 use super::document::DOCUMENT_BYTES_MAX;
 use super::reference::speaks_plain_http;
 use super::store::StoreOptions;
 use super::{Digest, ImageReference};
+
+pub use self::error::FetchError;
+use self::transfer::Transfer;
 
 /// Documents that are asked for.
 const ACCEPTED: [&str; 4] = [
@@ -33,104 +38,6 @@ const ATTEMPTS_MAX: u32 = 4;
 /// Wait before the second attempt; doubles.
 const RETRY_WAIT: Duration = Duration::from_millis(250);
 
-/// Why the registry did not give what was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// The registry says that there is no such thing.
-    #[error("{what} not found in registry `{registry}`")]
-    NotFound {
-        /// What was asked for.
-        what: String,
-        /// Whom.
-        registry: String,
-    },
-    /// The registry wants other credentials, or hides that there is no such thing.
-    #[error("registry `{registry}` denies access to {what}: it does not exist, or needs credentials")]
-    Denied {
-        /// What was asked for.
-        what: String,
-        /// Whom.
-        registry: String,
-        /// The registry's answer.
-        #[source]
-        source: Box<OciDistributionError>,
-    },
-    /// The registry cannot be reached or is in trouble.
-    #[error("registry `{registry}` is unavailable while asked for {what}")]
-    Unavailable {
-        /// What was asked for.
-        what: String,
-        /// Whom.
-        registry: String,
-        /// What happened.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The registry limits the rate of requests.
-    #[error("registry `{registry}` answers that there were too many requests")]
-    TooManyRequests {
-        /// Whom.
-        registry: String,
-    },
-    /// No byte arrived for too long.
-    #[error("registry `{registry}` stopped sending {what} for {seconds} s")]
-    Stalled {
-        /// What was asked for.
-        what: String,
-        /// Whom.
-        registry: String,
-        /// The bound.
-        seconds: u64,
-    },
-    /// The registry sends other bytes than the digest promises.
-    #[error("registry `{registry}` sent wrong bytes for {what}: their digest is `{found}`")]
-    WrongDigest {
-        /// What was asked for.
-        what: String,
-        /// Whom.
-        registry: String,
-        /// Of the bytes.
-        found: String,
-    },
-    /// More bytes than allowed or announced.
-    #[error("{what} of registry `{registry}` is larger than {bytes_max} bytes")]
-    TooLarge {
-        /// What was asked for.
-        what: String,
-        /// Whom.
-        registry: String,
-        /// The bound.
-        bytes_max: u64,
-    },
-    /// The answer breaks the protocol.
-    #[error("registry `{registry}` gave an unusable answer when asked for {what}")]
-    Protocol {
-        /// What was asked for.
-        what: String,
-        /// Whom.
-        registry: String,
-        /// What was wrong.
-        #[source]
-        source: Box<OciDistributionError>,
-    },
-    /// A download cannot be written.
-    #[error("cannot write {what}")]
-    Write {
-        /// What was asked for.
-        what: String,
-        /// The kernel's answer.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-impl FetchError {
-    /// Tells whether the same request may succeed a moment later.
-    fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Stalled { .. } | Self::TooManyRequests { .. })
-    }
-}
-
 /// A connection to the registry of one image.
 pub(super) struct Fetcher<'a> {
     client: Client,
@@ -140,12 +47,20 @@ pub(super) struct Fetcher<'a> {
 }
 
 impl<'a> Fetcher<'a> {
-    pub(super) fn new(reference: &'a ImageReference, auth: &'a RegistryAuth, options: &'a StoreOptions) -> Result<Self, FetchError> {
+    pub(super) fn new(
+        reference: &'a ImageReference,
+        auth: &'a RegistryAuth,
+        options: &'a StoreOptions,
+    ) -> Result<Self, FetchError> {
         // The first caller wins; that another part of the program installed the same provider is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let plain = speaks_plain_http(reference.registry(), &options.insecure_registries);
         let config = ClientConfig {
-            protocol: if plain { ClientProtocol::Http } else { ClientProtocol::Https },
+            protocol: if plain {
+                ClientProtocol::Http
+            } else {
+                ClientProtocol::Https
+            },
             connect_timeout: Some(options.answer),
             read_timeout: Some(options.stall),
             user_agent: concat!("bowline/", env!("CARGO_PKG_VERSION")),
@@ -156,7 +71,12 @@ impl<'a> Fetcher<'a> {
             registry: reference.registry().into(),
             source: Box::new(source),
         })?;
-        Ok(Self { client, reference, auth, options })
+        Ok(Self {
+            client,
+            reference,
+            auth,
+            options,
+        })
     }
 
     fn registry(&self) -> String {
@@ -167,25 +87,40 @@ impl<'a> Fetcher<'a> {
     pub(super) async fn resolve(&self) -> Result<Option<Digest>, FetchError> {
         let what = format!("image \"{}\"", self.reference);
         let digest = self
-            .retrying(&what, || self.client.fetch_manifest_digest(self.reference.as_oci(), self.auth))
+            .retrying(&what, || {
+                self.client
+                    .fetch_manifest_digest(self.reference.as_oci(), self.auth)
+            })
             .await?;
         Ok(digest.parse().ok())
     }
 
     /// Fetches the index or manifest that `reference` names; its bytes have the returned digest.
-    pub(super) async fn document(&self, reference: &ImageReference) -> Result<(Vec<u8>, Digest), FetchError> {
+    pub(super) async fn document(
+        &self,
+        reference: &ImageReference,
+    ) -> Result<(Vec<u8>, Digest), FetchError> {
         let what = format!("image \"{reference}\"");
         let (bytes, _) = self
-            .retrying(&what, || self.client.pull_manifest_raw(reference.as_oci(), self.auth, &ACCEPTED))
+            .retrying(&what, || {
+                self.client
+                    .pull_manifest_raw(reference.as_oci(), self.auth, &ACCEPTED)
+            })
             .await?;
         if bytes.len() as u64 > DOCUMENT_BYTES_MAX {
-            return Err(FetchError::TooLarge { what, registry: self.registry(), bytes_max: DOCUMENT_BYTES_MAX });
+            return Err(FetchError::TooLarge {
+                what,
+                registry: self.registry(),
+                bytes_max: DOCUMENT_BYTES_MAX,
+            });
         }
         let found = Digest::of(&bytes);
         match reference.digest() {
-            Some(wanted) if wanted != found => {
-                Err(FetchError::WrongDigest { what, registry: self.registry(), found: found.to_string() })
-            }
+            Some(wanted) if wanted != found => Err(FetchError::WrongDigest {
+                what,
+                registry: self.registry(),
+                found: found.to_string(),
+            }),
             _ => Ok((bytes.to_vec(), found)),
         }
     }
@@ -228,10 +163,27 @@ impl<'a> Fetcher<'a> {
         let what = format!("blob `{digest}` of image \"{}\"", self.reference);
         let bytes_max = self.options.download_bytes_max;
         if size > bytes_max {
-            return Err(FetchError::TooLarge { what, registry: self.registry(), bytes_max });
+            return Err(FetchError::TooLarge {
+                what,
+                registry: self.registry(),
+                bytes_max,
+            });
         }
-        let file = tokio::fs::File::create_new(into).await.map_err(|source| FetchError::Write { what: what.clone(), source })?;
-        let mut transfer = Transfer { what, digest, size, file, hasher: Hasher::default(), done: 0, resumed: false };
+        let file = tokio::fs::File::create_new(into)
+            .await
+            .map_err(|source| FetchError::Write {
+                what: what.clone(),
+                source,
+            })?;
+        let mut transfer = Transfer {
+            what,
+            digest,
+            size,
+            file,
+            hasher: Hasher::default(),
+            done: 0,
+            resumed: false,
+        };
         let mut attempt = 1;
         loop {
             let before = transfer.done;
@@ -245,7 +197,11 @@ impl<'a> Fetcher<'a> {
                     }
                     Err(found) => {
                         let what = transfer.what;
-                        return Err(FetchError::WrongDigest { what, registry: self.registry(), found });
+                        return Err(FetchError::WrongDigest {
+                            what,
+                            registry: self.registry(),
+                            found,
+                        });
                     }
                 },
                 Err(error) => error,
@@ -260,21 +216,34 @@ impl<'a> Fetcher<'a> {
     }
 
     /// Receives bytes until the blob is whole or the connection ends.
-    async fn transfer(&self, transfer: &mut Transfer<'_>, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<(), FetchError> {
+    async fn transfer(
+        &self,
+        transfer: &mut Transfer<'_>,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), FetchError> {
         let stall = self.options.stall;
         let reference = self.reference.as_oci();
-        self.client.store_auth_if_needed(reference.resolve_registry(), self.auth).await;
+        self.client
+            .store_auth_if_needed(reference.resolve_registry(), self.auth)
+            .await;
         let digest = transfer.digest.as_str();
         let failed = |what: &str, error| Err(self.classify(what, error));
         let mut stream = if transfer.done == 0 {
-            match tokio::time::timeout(self.options.answer, self.client.pull_blob_stream(reference, digest)).await {
+            match tokio::time::timeout(
+                self.options.answer,
+                self.client.pull_blob_stream(reference, digest),
+            )
+            .await
+            {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => return failed(&transfer.what, error),
                 Err(_) => return Err(self.stalled(&transfer.what, self.options.answer)),
             }
         } else {
             transfer.resumed = true;
-            let request = self.client.pull_blob_stream_partial(reference, digest, transfer.done, None);
+            let request =
+                self.client
+                    .pull_blob_stream_partial(reference, digest, transfer.done, None);
             match tokio::time::timeout(self.options.answer, request).await {
                 Ok(Ok(BlobResponse::Partial(stream))) => stream,
                 Ok(Ok(BlobResponse::Full(stream))) => {
@@ -288,7 +257,9 @@ impl<'a> Fetcher<'a> {
         loop {
             match tokio::time::timeout(stall, stream.next()).await {
                 Err(_) => return Err(self.stalled(&transfer.what, stall)),
-                Ok(None) if transfer.done < transfer.size => return Err(self.cut(&transfer.what, "the transfer ended early")),
+                Ok(None) if transfer.done < transfer.size => {
+                    return Err(self.cut(&transfer.what, "the transfer ended early"));
+                }
                 Ok(None) => return Ok(()),
                 // The client's own check of the digest ends the stream with an error; ours has the final word.
                 Ok(Some(Err(_))) if transfer.done == transfer.size => return Ok(()),
@@ -296,7 +267,11 @@ impl<'a> Fetcher<'a> {
                 Ok(Some(Ok(bytes))) => {
                     if transfer.done + bytes.len() as u64 > transfer.size {
                         let (what, bytes_max) = (transfer.what.clone(), transfer.size);
-                        return Err(FetchError::TooLarge { what, registry: self.registry(), bytes_max });
+                        return Err(FetchError::TooLarge {
+                            what,
+                            registry: self.registry(),
+                            bytes_max,
+                        });
                     }
                     transfer.write(&bytes).await?;
                     progress(transfer.done);
@@ -306,11 +281,23 @@ impl<'a> Fetcher<'a> {
     }
 
     fn stalled(&self, what: &str, bound: Duration) -> FetchError {
-        FetchError::Stalled { what: what.to_owned(), registry: self.registry(), seconds: bound.as_secs() }
+        FetchError::Stalled {
+            what: what.to_owned(),
+            registry: self.registry(),
+            seconds: bound.as_secs(),
+        }
     }
 
-    fn cut(&self, what: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> FetchError {
-        FetchError::Unavailable { what: what.to_owned(), registry: self.registry(), source: source.into() }
+    fn cut(
+        &self,
+        what: &str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> FetchError {
+        FetchError::Unavailable {
+            what: what.to_owned(),
+            registry: self.registry(),
+            source: source.into(),
+        }
     }
 
     /// Sorts the client's errors by what the caller can do about them.
@@ -320,67 +307,44 @@ impl<'a> Fetcher<'a> {
         let code = match &error {
             E::ServerError { code, .. } => *code,
             E::UnauthorizedError { .. } | E::AuthenticationFailure(_) => 401,
-            E::RegistryError { envelope, .. } => envelope.errors.first().map_or(0, |first| match first.code {
-                OciErrorCode::ManifestUnknown
-                | OciErrorCode::NameUnknown
-                | OciErrorCode::NotFound
-                | OciErrorCode::BlobUnknown
-                | OciErrorCode::ManifestBlobUnknown => 404,
-                OciErrorCode::Unauthorized | OciErrorCode::Denied => 401,
-                OciErrorCode::Toomanyrequests => 429,
-                _ => 0,
-            }),
+            E::RegistryError { envelope, .. } => {
+                envelope.errors.first().map_or(0, |first| match first.code {
+                    OciErrorCode::ManifestUnknown
+                    | OciErrorCode::NameUnknown
+                    | OciErrorCode::NotFound
+                    | OciErrorCode::BlobUnknown
+                    | OciErrorCode::ManifestBlobUnknown => 404,
+                    OciErrorCode::Unauthorized | OciErrorCode::Denied => 401,
+                    OciErrorCode::Toomanyrequests => 429,
+                    _ => 0,
+                })
+            }
             E::RequestError(_) | E::IoError(_) => 503,
             _ => 0,
         };
         match (code, error) {
             (404, _) => FetchError::NotFound { what, registry },
             (429, _) => FetchError::TooManyRequests { registry },
-            (401 | 403, error) => FetchError::Denied { what, registry, source: Box::new(error) },
-            (500..=599, error) => FetchError::Unavailable { what, registry, source: Box::new(error) },
-            (_, E::DigestError(error)) => FetchError::WrongDigest { what, registry, found: error.to_string() },
-            (_, error) => FetchError::Protocol { what, registry, source: Box::new(error) },
+            (401 | 403, error) => FetchError::Denied {
+                what,
+                registry,
+                source: Box::new(error),
+            },
+            (500..=599, error) => FetchError::Unavailable {
+                what,
+                registry,
+                source: Box::new(error),
+            },
+            (_, E::DigestError(error)) => FetchError::WrongDigest {
+                what,
+                registry,
+                found: error.to_string(),
+            },
+            (_, error) => FetchError::Protocol {
+                what,
+                registry,
+                source: Box::new(error),
+            },
         }
-    }
-}
-
-/// A blob on its way to disk.
-struct Transfer<'a> {
-    what: String,
-    digest: &'a Digest,
-    size: u64,
-    file: tokio::fs::File,
-    hasher: Hasher,
-    done: u64,
-    resumed: bool,
-}
-
-impl Transfer<'_> {
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
-        self.file.write_all(bytes).await.map_err(|source| FetchError::Write { what: self.what.clone(), source })?;
-        self.hasher.update(bytes);
-        self.done += bytes.len() as u64;
-        Ok(())
-    }
-
-    async fn restart(&mut self) -> Result<(), FetchError> {
-        use tokio::io::AsyncSeekExt as _;
-        let again = async {
-            self.file.flush().await?;
-            self.file.set_len(0).await?;
-            self.file.rewind().await
-        };
-        again.await.map_err(|source| FetchError::Write { what: self.what.clone(), source })?;
-        (self.done, self.hasher) = (0, Hasher::default());
-        Ok(())
-    }
-
-    fn verify(&self) -> Result<(), String> {
-        let found = self.hasher.clone().finish();
-        if found == *self.digest { Ok(()) } else { Err(found.to_string()) }
-    }
-
-    async fn flush(&mut self) -> Result<(), FetchError> {
-        self.file.flush().await.map_err(|source| FetchError::Write { what: self.what.clone(), source })
     }
 }

@@ -18,10 +18,7 @@ use super::value::{ByteString, Duration, Quantity, Timestamp};
 
 /// Lists what is wrong with an object; `value` has its defaults.
 pub fn object(kind: &Kind, value: &Value) -> Vec<FieldError> {
-    let mut walk = Walk {
-        errors: Vec::new(),
-        sensitive: false,
-    };
+    let mut walk = Walk { errors: Vec::new(), sensitive: false };
     if !value.is_object() {
         walk.wrong_type("", "object", value);
         return walk.errors;
@@ -51,9 +48,7 @@ fn unique(errors: Vec<FieldError>) -> Vec<FieldError> {
     for error in errors {
         let again = |other: &FieldError| {
             *other == error
-                || (other.path == error.path
-                    && other.kind == error.kind
-                    && error.kind == FieldErrorKind::Required)
+                || (other.path == error.path && other.kind == error.kind && error.kind == FieldErrorKind::Required)
         };
         if !kept.iter().any(again) {
             kept.push(error);
@@ -62,13 +57,7 @@ fn unique(errors: Vec<FieldError>) -> Vec<FieldError> {
     kept
 }
 
-fn immutable(
-    path: &str,
-    structure: &Struct,
-    old: &Value,
-    new: &Value,
-    errors: &mut Vec<FieldError>,
-) {
+fn immutable(path: &str, structure: &Struct, old: &Value, new: &Value, errors: &mut Vec<FieldError>) {
     for field in structure.fields {
         let (before, after) = (&old[field.name], &new[field.name]);
         if before.is_null() || before == after {
@@ -86,11 +75,7 @@ fn immutable(
 
 /// Returns the path of a field.
 pub(super) fn child(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// Whether a value counts as not given: Go's zero text and null.
@@ -120,20 +105,11 @@ impl Walk {
             _ => self.shown(value),
         };
         let detail = format!("must be of type {wanted}, not {found}");
-        self.errors.push(FieldError::new(
-            FieldErrorKind::TypeInvalid,
-            path,
-            shown,
-            detail,
-        ));
+        self.errors.push(FieldError::new(FieldErrorKind::TypeInvalid, path, shown, detail));
     }
 
     fn shown(&self, value: &Value) -> String {
-        if self.sensitive {
-            String::new()
-        } else {
-            value.to_string()
-        }
+        if self.sensitive { String::new() } else { value.to_string() }
     }
 
     fn invalid(&mut self, path: &str, value: &Value, detail: impl Into<String>) {
@@ -225,11 +201,7 @@ impl Walk {
                 _ => false,
             };
             if below {
-                self.invalid(
-                    path,
-                    value,
-                    format!("must be greater than or equal to {min}"),
-                );
+                self.invalid(path, value, format!("must be greater than or equal to {min}"));
             }
         }
     }
@@ -238,10 +210,7 @@ impl Walk {
         if let Some(min) = field.rules.min_items.filter(|min| items.len() < *min) {
             self.errors.push(FieldError::required(
                 path,
-                format!(
-                    "must have at least {min} item{}",
-                    if min == 1 { "" } else { "s" }
-                ),
+                format!("must have at least {min} item{}", if min == 1 { "" } else { "s" }),
             ));
         }
         // What a status says was observed, and twins may be observed.
@@ -257,13 +226,10 @@ impl Walk {
             };
             if !seen.insert(key) {
                 let (path, shown) = match field.list {
-                    ListKind::Map { keys: [key], .. } => {
-                        (format!("{path}[{index}].{key}"), self.shown(&item[key]))
-                    }
+                    ListKind::Map { keys: [key], .. } => (format!("{path}[{index}].{key}"), self.shown(&item[key])),
                     _ => (format!("{path}[{index}]"), self.shown(item)),
                 };
-                self.errors
-                    .push(FieldError::new(FieldErrorKind::Duplicate, path, shown, ""));
+                self.errors.push(FieldError::new(FieldErrorKind::Duplicate, path, shown, ""));
             }
         }
     }
@@ -283,9 +249,7 @@ impl Walk {
             (Type::Int32 | Type::IntOrString, Value::Number(number)) => {
                 self.integer(path, number, value, i32::MIN.into(), i32::MAX.into())
             }
-            (Type::Int64, Value::Number(number)) => {
-                self.integer(path, number, value, i64::MIN, i64::MAX)
-            }
+            (Type::Int64, Value::Number(number)) => self.integer(path, number, value, i64::MIN, i64::MAX),
             (Type::Quantity, Value::String(_) | Value::Number(_)) => {
                 if let Err(error) = serde_json::from_value::<Quantity>(value.clone()) {
                     self.invalid(path, value, error.to_string());
@@ -324,36 +288,17 @@ impl Walk {
             (Type::Boolean, _) => self.wrong_type(path, "boolean", value),
             (Type::List(_), _) => self.wrong_type(path, "array", value),
             (Type::Map(_), _) => self.wrong_type(path, "object", value),
-            (
-                Type::String
-                | Type::Enum(_)
-                | Type::Time
-                | Type::MicroTime
-                | Type::Duration
-                | Type::Bytes,
-                _,
-            ) => {
+            (Type::String | Type::Enum(_) | Type::Time | Type::MicroTime | Type::Duration | Type::Bytes, _) => {
                 self.wrong_type(path, "string", value);
             }
         }
     }
 
-    fn integer(
-        &mut self,
-        path: &str,
-        number: &serde_json::Number,
-        value: &Value,
-        low: i64,
-        high: i64,
-    ) {
+    fn integer(&mut self, path: &str, number: &serde_json::Number, value: &Value, low: i64, high: i64) {
         match number.as_i64() {
             Some(number) if (low..=high).contains(&number) => {}
             None if number.is_f64() => self.wrong_type(path, "integer", value),
-            _ => self.invalid(
-                path,
-                value,
-                format!("must be between {low} and {high}, inclusive"),
-            ),
+            _ => self.invalid(path, value, format!("must be between {low} and {high}, inclusive")),
         }
     }
 }
@@ -365,17 +310,8 @@ fn key_of(field: &Field, keys: &[&str], item: &Value) -> String {
         _ => None,
     };
     let part = |key: &&str| {
-        let default = || {
-            declared
-                .and_then(|inner| inner.field(key))
-                .and_then(|field| field.default)
-                .unwrap_or("null")
-        };
-        if absent(item.get(key)) {
-            default().to_owned()
-        } else {
-            item[key].to_string()
-        }
+        let default = || declared.and_then(|inner| inner.field(key)).and_then(|field| field.default).unwrap_or("null");
+        if absent(item.get(key)) { default().to_owned() } else { item[key].to_string() }
     };
     keys.iter().map(part).collect::<Vec<_>>().join("\0")
 }

@@ -5,27 +5,15 @@ use super::{pod, with};
 
 #[test]
 fn pods_are_checked_as_a_whole() {
-    check(
-        "no containers",
-        with(pod(), "/spec/containers", json!([])),
-        &["spec.containers: Required value"],
-    );
+    check("no containers", with(pod(), "/spec/containers", json!([])), &["spec.containers: Required value"]);
     check(
         "twins",
-        with(
-            pod(),
-            "/spec/containers/9",
-            json!({ "name": "web", "image": "a:1" }),
-        ),
+        with(pod(), "/spec/containers/9", json!({ "name": "web", "image": "a:1" })),
         &["spec.containers[1].name: Duplicate value: \"web\""],
     );
     check(
         "twins in two lists",
-        with(
-            pod(),
-            "/spec/initContainers",
-            json!([{ "name": "web", "image": "a:1" }]),
-        ),
+        with(pod(), "/spec/initContainers", json!([{ "name": "web", "image": "a:1" }])),
         &["spec.containers[0].name: Duplicate value: \"web\""],
     );
     check(
@@ -42,20 +30,12 @@ fn pods_are_checked_as_a_whole() {
     );
     check(
         "two sources",
-        with(
-            pod(),
-            "/spec/volumes",
-            json!([{ "name": "a", "emptyDir": {}, "hostPath": { "path": "/" } }]),
-        ),
+        with(pod(), "/spec/volumes", json!([{ "name": "a", "emptyDir": {}, "hostPath": { "path": "/" } }])),
         &["spec.volumes[0].emptyDir: Forbidden: may not specify more than 1 volume type"],
     );
     check(
         "a path that climbs",
-        with(
-            pod(),
-            "/spec/volumes",
-            json!([{ "name": "a", "hostPath": { "path": "/a/../b" } }]),
-        ),
+        with(pod(), "/spec/volumes", json!([{ "name": "a", "hostPath": { "path": "/a/../b" } }])),
         &["spec.volumes[0].hostPath.path: Invalid value: \"/a/../b\": must not contain '..'"],
     );
     check(
@@ -71,11 +51,7 @@ fn pods_are_checked_as_a_whole() {
     );
     check(
         "a bare resource",
-        with(
-            pod(),
-            "/spec/containers/0/resources/requests",
-            json!({ "cores": "1" }),
-        ),
+        with(pod(), "/spec/containers/0/resources/requests", json!({ "cores": "1" })),
         &[
             "spec.containers[0].resources.requests: Invalid value: \"cores\": must be a standard resource for containers",
         ],

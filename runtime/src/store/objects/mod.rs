@@ -250,7 +250,6 @@ impl Objects {
     ///
     /// # Errors
     /// As [`Objects::update`]; 400, 413, 415 or 422 where the patch does not fit.
-    #[expect(clippy::too_many_arguments, reason = "a request's path, its body and its options; each is needed")]
     pub async fn patch(
         &self,
         kind: &'static Kind,
@@ -276,7 +275,6 @@ impl Objects {
     ///
     /// # Errors
     /// As [`Objects::create`] and [`Objects::update`]; 409 with a cause for each field that others own.
-    #[expect(clippy::too_many_arguments, reason = "a request's path, its body and its options; each is needed")]
     pub async fn apply(
         &self,
         kind: &'static Kind,

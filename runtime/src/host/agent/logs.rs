@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use tokio::io::unix::AsyncFd;
+use rustix::fs::inotify;
 use tokio::sync::mpsc;
 
 use super::{Agent, worker};
@@ -137,9 +136,11 @@ struct Reader {
 
 impl Reader {
     async fn run<F: Future<Output = bool>>(&mut self, runs: impl Fn() -> F) -> std::io::Result<()> {
-        let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
-        inotify.add_watch(&self.file, AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_DELETE_SELF)?;
-        let changes = AsyncFd::new(inotify)?;
+        let watch = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
+        let wanted = inotify::WatchFlags::MODIFY | inotify::WatchFlags::MOVE_SELF | inotify::WatchFlags::DELETE_SELF;
+        inotify::add_watch(&watch, &self.file, wanted)?;
+        // An inotify instance reads like a pipe, and this is the safe way to wait for one.
+        let changes = tokio::net::unix::pipe::Receiver::from_owned_fd_unchecked(watch)?;
         let mut lines = rotated(&self.file)?;
         lines.extend(self.read()?);
         if let Some(tail) = self.options.tail_lines {
@@ -158,10 +159,10 @@ impl Reader {
             }
             // The end of a container changes no file, so look at it now and then.
             let change = tokio::time::timeout(Duration::from_millis(500), changes.readable()).await;
-            if let Ok(guard) = change {
-                let mut guard = guard?;
-                let _drained = guard.get_inner().read_events();
-                guard.clear_ready();
+            if let Ok(ready) = change {
+                ready?;
+                let mut buffer = [0_u8; 4096];
+                while changes.try_read(&mut buffer).is_ok_and(|read| read > 0) {}
             }
         }
     }

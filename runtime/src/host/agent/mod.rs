@@ -23,8 +23,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::task::JoinHandle;
 
-use crate::api::kinds::Pod;
-use crate::api::{Key, Object as _};
+use crate::api::Key;
 use crate::host::engine::{Adopted, Engine, EngineError};
 use crate::host::image::ImageStore;
 use crate::store::objects::{Clock, Entropy};
@@ -175,7 +174,7 @@ async fn dispatch(world: Arc<World>, node_name: String) {
         // A watch that fell behind starts over from a new snapshot.
         while let Ok(event) = watcher.next().await {
             let object = event.object();
-            if &*object.key().resource == Pod::kind().plural {
+            if &*object.key().resource == "pods" {
                 if object.node_name() == Some(node_name.as_str()) {
                     workers.wake(&world, object.key(), object.uid());
                 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::world::World;
 use crate::api::kinds::{Lease, Namespace, Node};
-use crate::api::{Kind, MicroTime, Object as _, Time};
+use crate::api::{Kind, MicroTime, Time};
 use crate::store::objects::{Context, create_txn, prepare_create, prepare_status, prepare_update};
 use crate::store::{Op, Precondition, Txn};
 

@@ -125,10 +125,12 @@ impl Worker {
             Some(handle) => match handle.status().await {
                 Ok(state) => Some(state),
                 Err(_) => {
-                    self.handle = None;
-                    self.events = None;
-                    self.lost = Some(self.world.lost_state(&self.uid).await);
-                    None
+                    (self.handle, self.lost) = self.world.find(&self.uid).await;
+                    self.events = self.handle.as_ref().map(PodHandle::events);
+                    match &self.handle {
+                        Some(handle) => handle.status().await.ok(),
+                        None => None,
+                    }
                 }
             },
         };

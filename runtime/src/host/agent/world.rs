@@ -78,14 +78,19 @@ impl World {
         }
     }
 
-    /// Returns the last known state of a pod whose supervisor has just been found gone.
-    pub(super) async fn lost_state(&self, uid: &str) -> PodState {
+    /// Looks for a pod whose supervisor did not answer: it may be there and only the connection broke.
+    pub(super) async fn find(&self, uid: &str) -> (Option<PodHandle>, Option<PodState>) {
         lock(&self.handles).remove(uid);
-        match self.engine.lost(uid).await {
-            Ok(lost) => lost.state,
+        match self.engine.adopt_one(uid).await {
+            Ok(Some(Adopted::Alive(handle))) => {
+                lock(&self.handles).insert(uid.to_owned(), handle.clone());
+                (Some(handle), None)
+            }
+            Ok(Some(Adopted::Lost(lost))) => (None, Some(lost.state)),
+            Ok(None) => (None, Some(PodState::default())),
             Err(error) => {
                 tracing::warn!(uid, %error, "nothing is known of the lost pod's containers");
-                PodState::default()
+                (None, Some(PodState::default()))
             }
         }
     }
@@ -120,7 +125,7 @@ impl World {
         let reference = ImageReference::parse(container.image.as_deref().unwrap_or_default()).ok()?;
         let image = self.images.find(&reference).ok().flatten()?;
         let step = decide_pull(policy(container, &reference), true);
-        (reference.is_host_rootfs() || matches!(step, PullStep::Use)).then_some(image)
+        (reference.is_host_rootfs() || matches!(step, PullStep::UseLocal)).then_some(image)
     }
 
     /// Sees that a container's image is here.

@@ -57,7 +57,7 @@ impl Engine {
     }
 
     /// Finds one pod; `None` when there is no record of it.
-    pub(super) async fn adopt_one(&self, uid: &str) -> Result<Option<Adopted>, EngineError> {
+    pub async fn adopt_one(&self, uid: &str) -> Result<Option<Adopted>, EngineError> {
         let dir = self.run_dir(uid);
         let Some(record) = read_sandbox(&dir) else {
             kill_group(self.pod_group(uid)).await?;

@@ -17,6 +17,20 @@ fn workloads() -> Vec<Registered> {
     ]
 }
 
+#[test]
+fn events_are_forgotten_an_hour_after_they_were_last_seen() {
+    let mut world = World::new(super::builtin(), 12);
+    world.put(Deployment::kind(), deployment("web", 1, "one", json!({})));
+    world.live(fate);
+    assert!(!world.list::<Event>().is_empty());
+    world.pass(3599);
+    world.live(fate);
+    assert!(!world.list::<Event>().is_empty());
+    world.pass(1);
+    world.live(fate);
+    assert_eq!(world.list::<Event>().len(), 0);
+}
+
 fn image(pod: &Pod) -> &str {
     pod.spec.containers[0].image.as_deref().unwrap_or("")
 }

@@ -44,7 +44,13 @@ pub(super) struct Told<'a> {
 
 impl Recorder {
     /// Returns the Event object to store, or `None` where there are too many about `about`.
-    pub(super) fn record(&mut self, snapshot: &Snapshot, about: &Value, told: &Told<'_>, now: Timestamp) -> Option<(Key, Value)> {
+    pub(super) fn record(
+        &mut self,
+        snapshot: &Snapshot,
+        about: &Value,
+        told: &Told<'_>,
+        now: Timestamp,
+    ) -> Option<(Key, Value)> {
         let uid = about["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
         if !self.allow(told.component, uid, now) {
             return None;
@@ -64,7 +70,8 @@ impl Recorder {
 
     fn allow(&mut self, component: &'static str, uid: String, now: Timestamp) -> bool {
         if self.buckets.len() >= OBJECTS_MAX
-            && let Some(oldest) = self.buckets.iter().min_by_key(|(_, bucket)| bucket.filled).map(|(key, _)| key.clone())
+            && let Some(oldest) =
+                self.buckets.iter().min_by_key(|(_, bucket)| bucket.filled).map(|(key, _)| key.clone())
         {
             self.buckets.remove(&oldest);
         }

@@ -44,8 +44,8 @@ pub use action::{Action, Blocker, Importance, Propagation, render};
 pub use dispatch::Waiting;
 pub use harness::Harness;
 pub use owner::owner_reference;
-pub use registered::{Change, Registered};
 pub use prepare::seeded_entropy;
+pub use registered::{Change, Registered};
 pub use run::{Running, Setup, run};
 
 /// Returns the controllers of the built-in kinds.

@@ -153,7 +153,9 @@ impl World {
     }
 
     pub(super) fn deployment(&self, name: &str) -> Deployment {
-        Deployment::clone(&self.store().snapshot().typed_get::<Deployment>("default", name).expect("the Deployment exists"))
+        Deployment::clone(
+            &self.store().snapshot().typed_get::<Deployment>("default", name).expect("the Deployment exists"),
+        )
     }
 
     /// Lets time pass.

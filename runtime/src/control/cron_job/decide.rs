@@ -28,7 +28,8 @@ pub fn decide(observed: &Observed, desired: &CronJob, now: Timestamp) -> Vec<Act
     let mut waits = Vec::new();
     if desired.metadata.deletion_timestamp.is_none() {
         let steps = run(observed, desired, &mut status, now);
-        let (later, steps): (Vec<Action>, Vec<Action>) = steps.into_iter().partition(|step| matches!(step, Action::Wait { .. }));
+        let (later, steps): (Vec<Action>, Vec<Action>) =
+            steps.into_iter().partition(|step| matches!(step, Action::Wait { .. }));
         actions.extend(steps);
         waits = later;
     }
@@ -45,7 +46,12 @@ fn run(observed: &Observed, desired: &CronJob, status: &mut CronJobStatus, now: 
         Ok(zone) => zone,
         Err(error) => {
             let name = desired.spec.time_zone.as_deref().unwrap_or_default();
-            return vec![tell(desired, Importance::Warning, "UnknownTimeZone", format!("invalid timeZone: \"{name}\": {error}"))];
+            return vec![tell(
+                desired,
+                Importance::Warning,
+                "UnknownTimeZone",
+                format!("invalid timeZone: \"{name}\": {error}"),
+            )];
         }
     };
     if desired.spec.suspend.unwrap_or(false) {
@@ -66,7 +72,8 @@ fn run(observed: &Observed, desired: &CronJob, status: &mut CronJobStatus, now: 
         actions.push(tell(desired, Importance::Warning, "TooManyMissedTimes", message.to_owned()));
     }
     if deadline(desired).is_some_and(|deadline| due.at + deadline < now) {
-        let message = format!("Missed scheduled time to start a job: {}", due.at.utc().format("%a, %d %b %Y %H:%M:%S +0000"));
+        let message =
+            format!("Missed scheduled time to start a job: {}", due.at.utc().format("%a, %d %b %Y %H:%M:%S +0000"));
         actions.push(tell(desired, Importance::Warning, "MissSchedule", message));
         actions.push(wait);
         return actions;
@@ -96,7 +103,9 @@ fn start(observed: &Observed, desired: &CronJob, status: &mut CronJobStatus, at:
             return vec![told, Action::Wait { on: Blocker::RunActive, until: None }];
         }
         Some("Replace") => {
-            actions.extend(active().filter(|job| job.metadata.deletion_timestamp.is_none()).flat_map(|job| delete(desired, job)));
+            actions.extend(
+                active().filter(|job| job.metadata.deletion_timestamp.is_none()).flat_map(|job| delete(desired, job)),
+            );
         }
         _ => {}
     }
@@ -135,7 +144,13 @@ fn earliest(desired: &CronJob, status: &CronJobStatus, now: Timestamp) -> Timest
 }
 
 /// Returns when the next run is due. `@every` counts from the last run, not from now.
-fn next_run(schedule: &Schedule, status: &CronJobStatus, desired: &CronJob, zone: Tz, now: Timestamp) -> Option<Timestamp> {
+fn next_run(
+    schedule: &Schedule,
+    status: &CronJobStatus,
+    desired: &CronJob,
+    zone: Tz,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let last = status.last_schedule_time.map_or_else(|| pods::created(&desired.metadata), |time| time.0);
     let latest = schedule.most_recent_before(last, now, zone).map_or(last, |due| due.at);
     schedule.next_after(latest, zone)

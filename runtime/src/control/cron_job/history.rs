@@ -28,7 +28,12 @@ pub(super) fn follow(desired: &CronJob, jobs: &[Arc<Job>], status: &mut CronJobS
         let name = active.name.as_deref().unwrap_or_default();
         match (job, job.and_then(|job| finished(job))) {
             (None, _) => {
-                actions.push(tell(desired, Importance::Normal, "MissingJob", format!("Active job went missing: {name}")));
+                actions.push(tell(
+                    desired,
+                    Importance::Normal,
+                    "MissingJob",
+                    format!("Active job went missing: {name}"),
+                ));
             }
             (_, Some(condition)) => {
                 let message = format!("Saw completed job: {name}, condition: {}", condition.type_);

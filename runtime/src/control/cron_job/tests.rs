@@ -77,7 +77,11 @@ fn a_run_that_is_later_than_its_deadline_is_left_out() {
 #[test]
 fn a_run_may_wait_for_the_last_one_or_replace_it_or_run_beside_it() {
     let second = FIRST + 2;
-    let cases = [("Allow", format!("{} {second}", FIRST + 1)), ("Forbid", (FIRST + 1).to_string()), ("Replace", second.to_string())];
+    let cases = [
+        ("Allow", format!("{} {second}", FIRST + 1)),
+        ("Forbid", (FIRST + 1).to_string()),
+        ("Replace", second.to_string()),
+    ];
     for (policy, expected) in cases {
         let mut world = world("* * * * *", json!({ "concurrencyPolicy": policy }));
         for _ in 0..2 {
@@ -99,7 +103,13 @@ fn a_forbidden_run_starts_once_the_last_one_is_over() {
     world.pass(660);
     world.live(|_| Fate::NeverReady);
     assert_eq!(jobs(&world), (FIRST + 10).to_string());
-    world.live(|pod| if pod.metadata.labels["job-name"].ends_with(&(FIRST + 10).to_string()) { Fate::Succeeds } else { Fate::NeverReady });
+    world.live(|pod| {
+        if pod.metadata.labels["job-name"].ends_with(&(FIRST + 10).to_string()) {
+            Fate::Succeeds
+        } else {
+            Fate::NeverReady
+        }
+    });
     assert_eq!(jobs(&world), format!("{} {}", FIRST + 10, FIRST + 20));
 }
 

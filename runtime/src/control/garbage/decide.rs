@@ -6,7 +6,9 @@ use crate::api::{Key, Timestamp};
 use crate::control::{Action, Blocker, Change, Propagation, Registered};
 use crate::store::{Snapshot, Stored};
 
-use super::owners::{FOREGROUND, ORPHAN, Owner, State, blocks, dependents, has_finalizer, is_deleting_dependents, owners, references};
+use super::owners::{
+    FOREGROUND, ORPHAN, Owner, State, blocks, dependents, has_finalizer, is_deleting_dependents, owners, references,
+};
 
 /// Returns the garbage collector.
 pub fn garbage_collector() -> Registered {
@@ -30,7 +32,12 @@ fn route(snapshot: &Snapshot, change: &Change<'_>) -> Vec<Key> {
             keys.extend(dependents(snapshot, old).iter().map(|stored| stored.key().clone()));
         }
         if gone || change.new.is_some_and(|new| references(new.value()) != references(old.value())) {
-            keys.extend(owners(snapshot, old).into_iter().filter(|owner| owner.state == State::Waiting).filter_map(|owner| owner.key));
+            keys.extend(
+                owners(snapshot, old)
+                    .into_iter()
+                    .filter(|owner| owner.state == State::Waiting)
+                    .filter_map(|owner| owner.key),
+            );
         }
     }
     keys
@@ -91,8 +98,10 @@ fn foreground(snapshot: &Snapshot, stored: &Stored) -> Vec<Action> {
 }
 
 fn forget(stored: &Stored, lost: &[&Owner]) -> Action {
-    let kept: Vec<&Value> =
-        references(stored.value()).iter().filter(|reference| lost.iter().all(|owner| reference["uid"] != owner.uid)).collect();
+    let kept: Vec<&Value> = references(stored.value())
+        .iter()
+        .filter(|reference| lost.iter().all(|owner| reference["uid"] != owner.uid))
+        .collect();
     patch_list(stored, "ownerReferences", &kept)
 }
 

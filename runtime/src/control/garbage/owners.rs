@@ -81,5 +81,7 @@ pub(super) fn dependents<'a>(snapshot: &'a Snapshot, owner: &Stored) -> Vec<&'a 
 
 /// Whether a dependent holds the foreground deletion of its owner.
 pub(super) fn blocks(dependent: &Stored, owner: &Stored) -> bool {
-    references(dependent.value()).iter().any(|reference| reference["uid"] == owner.uid() && reference["blockOwnerDeletion"] == true)
+    references(dependent.value())
+        .iter()
+        .any(|reference| reference["uid"] == owner.uid() && reference["blockOwnerDeletion"] == true)
 }

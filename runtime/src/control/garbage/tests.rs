@@ -17,7 +17,8 @@ fn map(world: &mut World, name: &str, owners: &[&str]) -> Key {
         .map(|owner| {
             let (owner, blocks) = owner.strip_prefix('!').map_or((*owner, false), |owner| (owner, true));
             let key = ConfigMap::kind().key("default", owner);
-            let uid = world.store().snapshot().get(&key).map_or("uid-of-nobody".to_owned(), |stored| stored.uid().to_owned());
+            let uid =
+                world.store().snapshot().get(&key).map_or("uid-of-nobody".to_owned(), |stored| stored.uid().to_owned());
             json!({ "apiVersion": "v1", "kind": "ConfigMap", "name": owner, "uid": uid, "blockOwnerDeletion": blocks })
         })
         .collect();
@@ -57,7 +58,10 @@ fn an_owner_is_told_by_its_uid() {
 fn an_owner_of_an_unknown_kind_counts_as_present() {
     let mut world = World::new(builtin(), 3);
     let owner = json!([{ "apiVersion": "example.com/v1", "kind": "Widget", "name": "w", "uid": "u" }]);
-    world.put(ConfigMap::kind(), json!({ "metadata": { "name": "child", "namespace": "default", "ownerReferences": owner } }));
+    world.put(
+        ConfigMap::kind(),
+        json!({ "metadata": { "name": "child", "namespace": "default", "ownerReferences": owner } }),
+    );
     world.settle();
     assert_eq!(names(&world), "child");
 }
@@ -98,7 +102,8 @@ fn a_circle_that_is_deleted_in_the_foreground_comes_to_an_end() {
     let keys = ["a", "b", "c"].map(|name| map(&mut world, name, &[]));
     for (key, owner) in keys.iter().zip(["c", "a", "b"]) {
         let uid = world.value(&ConfigMap::kind().key("default", owner))["metadata"]["uid"].clone();
-        let reference = json!([{ "apiVersion": "v1", "kind": "ConfigMap", "name": owner, "uid": uid, "blockOwnerDeletion": true }]);
+        let reference =
+            json!([{ "apiVersion": "v1", "kind": "ConfigMap", "name": owner, "uid": uid, "blockOwnerDeletion": true }]);
         world.edit(key, |value| value["metadata"]["ownerReferences"] = reference);
     }
     world.settle();

@@ -21,14 +21,13 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// Counts the failed pods that ended after the last success. Pods that are gone are not known any more.
+    /// Counts the failed pods that ended after the last success, or in the same second: times are stored in whole ones. Pods that are gone are not known any more.
     pub(super) fn of(all: &[Arc<Pod>]) -> Self {
         let last_success = all.iter().filter(|pod| pods::succeeded(pod)).map(|pod| pods::finished_at(pod)).max();
         let ended = all.iter().filter(|pod| pods::failed(pod)).map(|pod| pods::finished_at(pod));
-        ended.filter(|ended| last_success.is_none_or(|success| *ended > success)).fold(Self::default(), |so_far, ended| Self {
-            in_a_row: so_far.in_a_row + 1,
-            last: so_far.last.max(ended),
-        })
+        ended
+            .filter(|ended| last_success.is_none_or(|success| *ended >= success))
+            .fold(Self::default(), |so_far, ended| Self { in_a_row: so_far.in_a_row + 1, last: so_far.last.max(ended) })
     }
 
     /// Returns when the next pod may start; `None` where it may now.

@@ -26,7 +26,8 @@ impl Verdict {
     }
 
     pub(super) fn success() -> Self {
-        let (reason, message) = ("CompletionsReached".to_owned(), "Reached expected number of succeeded pods".to_owned());
+        let (reason, message) =
+            ("CompletionsReached".to_owned(), "Reached expected number of succeeded pods".to_owned());
         Self { success: true, reason, message }
     }
 
@@ -63,7 +64,14 @@ pub fn is_finished(job: &Job) -> bool {
 }
 
 /// Sets a condition; `false` where it said so before.
-pub(super) fn set(status: &mut JobStatus, name: &str, value: &str, reason: &str, message: &str, now: Timestamp) -> bool {
+pub(super) fn set(
+    status: &mut JobStatus,
+    name: &str,
+    value: &str,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+) -> bool {
     let new = JobCondition {
         type_: name.to_owned(),
         status: value.to_owned(),

@@ -31,11 +31,14 @@ pub fn decide(observed: &Observed, desired: &Job, now: Timestamp) -> Vec<Action>
 
 /// Lets go of pods that ended late, and deletes the Job after its time to live.
 fn finished(observed: &Observed, job: &Job, since: Timestamp, now: Timestamp) -> Vec<Action> {
-    let mut actions: Vec<Action> = observed.pods.mine.iter().filter(|pod| make::is_tracked(pod)).map(|pod| make::release(pod)).collect();
+    let mut actions: Vec<Action> =
+        observed.pods.mine.iter().filter(|pod| make::is_tracked(pod)).map(|pod| make::release(pod)).collect();
     if job.metadata.deletion_timestamp.is_some() {
         return actions;
     }
-    let Some(kept) = job.spec.ttl_seconds_after_finished.and_then(|secs| u64::try_from(secs).ok()) else { return actions };
+    let Some(kept) = job.spec.ttl_seconds_after_finished.and_then(|secs| u64::try_from(secs).ok()) else {
+        return actions;
+    };
     let until = since + Duration::from_secs(kept);
     actions.push(if until <= now {
         let uid = owner::uid(&job.metadata).to_owned();
@@ -128,7 +131,8 @@ impl<'a> Round<'a> {
         }
         let failures = Failures::of(self.all);
         let steps = manage::manage(self.job, &self.tally, failures, self.now);
-        let (waits, steps): (Vec<Action>, Vec<Action>) = steps.into_iter().partition(|step| matches!(step, Action::Wait { .. }));
+        let (waits, steps): (Vec<Action>, Vec<Action>) =
+            steps.into_iter().partition(|step| matches!(step, Action::Wait { .. }));
         self.actions.extend(steps);
         self.waits.extend(waits);
         if suspended {

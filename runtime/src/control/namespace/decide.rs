@@ -65,12 +65,17 @@ fn texts(list: &Value) -> Vec<String> {
 /// Lists the steps that empty a namespace: all pods, then all else, then the namespace itself.
 #[controller(name = "namespace-controller", kind = Namespace, observe = observe)]
 pub fn decide(observed: &Observed, desired: &Namespace, now: Timestamp) -> Vec<Action> {
-    let (pods, others): (Vec<&Item>, Vec<&Item>) = observed.content.iter().partition(|item| &*item.key.resource == "pods");
+    let (pods, others): (Vec<&Item>, Vec<&Item>) =
+        observed.content.iter().partition(|item| &*item.key.resource == "pods");
     let next = if pods.is_empty() { others } else { pods };
     let mut actions: Vec<Action> = next
         .iter()
         .filter(|item| !item.going)
-        .map(|item| Action::Delete { key: item.key.clone(), uid: item.uid.clone(), propagation: Propagation::Background })
+        .map(|item| Action::Delete {
+            key: item.key.clone(),
+            uid: item.uid.clone(),
+            propagation: Propagation::Background,
+        })
         .collect();
     if observed.content.is_empty() {
         if desired.spec.finalizers.iter().any(|name| name == "kubernetes") {
@@ -103,8 +108,10 @@ fn status(observed: &Observed, desired: &Namespace, now: Timestamp) -> Option<Va
             *finalizers.entry(name).or_default() += 1;
         }
     }
-    let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{kind} has {count} resource instances")).collect();
-    let finalizers: Vec<String> = finalizers.iter().map(|(name, count)| format!("{name} in {count} resource instances")).collect();
+    let kinds: Vec<String> =
+        kinds.iter().map(|(kind, count)| format!("{kind} has {count} resource instances")).collect();
+    let finalizers: Vec<String> =
+        finalizers.iter().map(|(name, count)| format!("{name} in {count} resource instances")).collect();
     let content = match kinds.is_empty() {
         true => ("False", "ContentRemoved", "All content successfully removed".to_owned()),
         false => ("True", "SomeResourcesRemain", format!("Some resources are remaining: {}", kinds.join(", "))),
@@ -133,7 +140,9 @@ fn set(status: &mut Value, name: &str, value: &str, reason: &str, message: &str,
     let same = old.as_ref().is_some_and(|old| old["status"] == value);
     let since = old.filter(|_| same).map_or(json!(Time::from(now)), |old| old["lastTransitionTime"].clone());
     list.retain(|condition| condition["type"] != name);
-    list.push(json!({ "type": name, "status": value, "reason": reason, "message": message, "lastTransitionTime": since }));
+    list.push(
+        json!({ "type": name, "status": value, "reason": reason, "message": message, "lastTransitionTime": since }),
+    );
     list.sort_by_key(|condition| condition["type"].as_str().map(str::to_owned));
     status["conditions"] = Value::Array(list);
 }

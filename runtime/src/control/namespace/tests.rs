@@ -17,7 +17,8 @@ fn a_namespace_goes_when_its_content_is_gone_pods_first() {
     assert_eq!(world.list::<ConfigMap>().len(), 1, "the pods' configuration stays while they stop");
     assert_eq!(world.list::<Pod>().len(), 2);
     let waits = world.harness.waiting();
-    let reason = waits.iter().find(|wait| wait.key == key).map(|wait| wait.on.to_string()).expect("the namespace waits");
+    let reason =
+        waits.iter().find(|wait| wait.key == key).map(|wait| wait.on.to_string()).expect("the namespace waits");
     assert!(reason.contains("pods: 2"), "{reason}");
     world.live(|_| Fate::Ready);
     assert_eq!(world.list::<Namespace>().len(), 0);
@@ -27,14 +28,20 @@ fn a_namespace_goes_when_its_content_is_gone_pods_first() {
 #[test]
 fn what_a_finalizer_holds_is_named_in_the_conditions() {
     let mut world = World::new(builtin(), 2);
-    let held = world.put(ConfigMap::kind(), json!({ "metadata": { "name": "held", "namespace": "default", "finalizers": ["example.com/hold"] } }));
+    let held = world.put(
+        ConfigMap::kind(),
+        json!({ "metadata": { "name": "held", "namespace": "default", "finalizers": ["example.com/hold"] } }),
+    );
     let key = Namespace::kind().key("", "default");
     world.delete(&key, Propagation::Background);
     world.settle();
     let conditions = world.value(&key)["status"]["conditions"].clone();
     let message = |place: usize| conditions[place]["message"].as_str().unwrap_or_default().to_owned();
     assert_eq!(message(0), "Some resources are remaining: configmaps has 1 resource instances");
-    assert_eq!(message(1), "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances");
+    assert_eq!(
+        message(1),
+        "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances"
+    );
     world.write(held, None);
     world.settle();
     assert_eq!(world.list::<Namespace>().len(), 0);

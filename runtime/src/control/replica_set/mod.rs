@@ -11,6 +11,6 @@ mod status;
 mod tests;
 
 pub(super) use decide::to_json;
-pub(super) use rank::worst_first;
 pub use decide::{ReplicaSetController, decide, refused};
 pub use observe::Observed;
+pub(super) use rank::worst_first;

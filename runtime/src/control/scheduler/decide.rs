@@ -66,8 +66,14 @@ pub fn decide(observed: &Observed, desired: &Pod, now: Timestamp) -> Vec<Action>
     let fitting = observed.nodes.iter().filter(|node| obstacle(node, desired).is_none());
     if let Some(best) = fitting.min_by_key(|node| (node.pods, node.name.clone())) {
         let meta = &desired.metadata;
-        let message = format!("Successfully assigned {}/{} to {}", meta.namespace.as_deref().unwrap_or_default(), meta.name, best.name);
-        let told = Action::Event { on: desired.key(), importance: Importance::Normal, reason: "Scheduled".into(), message };
+        let message = format!(
+            "Successfully assigned {}/{} to {}",
+            meta.namespace.as_deref().unwrap_or_default(),
+            meta.name,
+            best.name
+        );
+        let told =
+            Action::Event { on: desired.key(), importance: Importance::Normal, reason: "Scheduled".into(), message };
         return vec![Action::Bind { pod: desired.key(), node: best.name.clone() }, told];
     }
     let message = failure(observed, desired);
@@ -108,7 +114,8 @@ fn report(pod: &Pod, message: &str, now: Timestamp) -> Vec<Action> {
     if old.as_ref().is_some_and(|old| old.status == "False" && old.message.as_deref() == Some(message)) {
         return vec![];
     }
-    let since = old.filter(|old| old.status == "False").and_then(|old| old.last_transition_time).unwrap_or(Time::from(now));
+    let since =
+        old.filter(|old| old.status == "False").and_then(|old| old.last_transition_time).unwrap_or(Time::from(now));
     status.conditions.retain(|condition| condition.type_ != "PodScheduled");
     status.conditions.push(PodCondition {
         type_: "PodScheduled".to_owned(),

@@ -10,16 +10,22 @@ fn pod(world: &mut World, name: &str, selector: Value) {
 }
 
 fn node(world: &mut World, name: &str, ready: &str, cordoned: bool) {
-    world.put(Node::kind(), json!({
-        "metadata": { "name": name, "labels": { "disk": name } },
-        "spec": { "unschedulable": cordoned },
-        "status": { "conditions": [{ "type": "Ready", "status": ready }] },
-    }));
+    world.put(
+        Node::kind(),
+        json!({
+            "metadata": { "name": name, "labels": { "disk": name } },
+            "spec": { "unschedulable": cordoned },
+            "status": { "conditions": [{ "type": "Ready", "status": ready }] },
+        }),
+    );
 }
 
 fn places(world: &World) -> String {
     let pods = world.list::<Pod>();
-    pods.iter().map(|pod| format!("{}:{}", pod.metadata.name, pod.spec.node_name.as_deref().unwrap_or("-"))).collect::<Vec<_>>().join(" ")
+    pods.iter()
+        .map(|pod| format!("{}:{}", pod.metadata.name, pod.spec.node_name.as_deref().unwrap_or("-")))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[test]
@@ -49,7 +55,10 @@ fn a_pod_that_fits_nowhere_says_why_and_waits_for_a_node() {
     let condition = status.conditions.iter().find(|condition| condition.type_ == "PodScheduled").expect("is set");
     assert_eq!((condition.reason.as_deref(), condition.message.as_deref()), (Some("Unschedulable"), Some(expected)));
     let told = world.list::<Event>();
-    assert_eq!(told.iter().map(|event| (event.reason.clone(), event.count)).collect::<Vec<_>>(), [(Some("FailedScheduling".to_owned()), Some(1))]);
+    assert_eq!(
+        told.iter().map(|event| (event.reason.clone(), event.count)).collect::<Vec<_>>(),
+        [(Some("FailedScheduling".to_owned()), Some(1))]
+    );
     node(&mut world, "node-5", "True", false);
     world.settle();
     assert_eq!(places(&world), "a:node-5");

@@ -161,14 +161,14 @@ fn value_from(
     if let Some(reference) = &source.config_map_key_ref {
         let map = config_map(facts, reference.name.as_deref(), reference.optional)?;
         let value = map.as_ref().and_then(|map| map.data.get(&reference.key).cloned());
-        let absent = (map.is_some(), "ConfigMap", reference.name.as_deref(), &reference.key);
+        let absent = (map.is_some(), "ConfigMap", reference.name.as_deref(), reference.key.as_str());
         return key_found(value, absent, reference.optional, facts);
     }
     if let Some(reference) = &source.secret_key_ref {
         let secret = secret(facts, reference.name.as_deref(), reference.optional)?;
         let bytes = secret.as_ref().and_then(|secret| secret.data.get(&reference.key));
         let value = bytes.map(|bytes| String::from_utf8_lossy(&bytes.0).into_owned());
-        let absent = (secret.is_some(), "Secret", reference.name.as_deref(), &reference.key);
+        let absent = (secret.is_some(), "Secret", reference.name.as_deref(), reference.key.as_str());
         return key_found(value, absent, reference.optional, facts);
     }
     let unreadable = |path: &str| EnvError::NoField { variable: variable.to_owned(), path: path.to_owned() };

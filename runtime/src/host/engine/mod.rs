@@ -5,46 +5,64 @@
 //!
 //! Start reading at [`Engine`], then [`PodHandle`].
 
+mod adopt;
+mod connection;
+mod handle;
+pub mod protocol;
 pub mod spec;
 pub mod state;
+#[cfg(test)]
+mod tests;
+pub mod wire;
 
-use std::os::fd::OwnedFd;
+use std::fs;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
 
-use tokio::sync::broadcast;
-
+pub use adopt::{Adopted, LostPod};
+pub use handle::{ExecStdio, PodHandle, Terminal};
 pub use spec::{
     Capabilities, ContainerSpec, ExecSpec, Limits, Mount, MountKind, PodSandbox, RestartPolicy, Rootfs, TmpfsVolume,
     User,
 };
 pub use state::{ContainerPhase, ContainerState, ExecExit, Exit, PodEvent, PodState, Usage};
 
-use super::zygote::Zygote;
+use self::connection::Connection;
+use self::protocol::SpawnPod;
+use super::cgroup::{CgroupError, Group, Layout};
+use super::zygote::{Zygote, ZygoteError};
 
 /// Where an instance of the engine keeps its pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineDirs {
     /// Directory below which every pod has its run directory, named by its uid.
     pub pods: PathBuf,
-    /// Mount point below which cgroup hierarchies are looked for; `None` reads the host's mount table.
-    pub cgroups: Option<PathBuf>,
 }
 
 /// Why an operation of the engine failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The zygote is gone, so that no pod can be started.
-    #[error("cannot start pod `{uid}`: the zygote process has ended; restart the daemon")]
-    ZygoteGone {
+    /// The zygote cannot fork, so that no pod can be started.
+    #[error("cannot start pod `{uid}`; restart the daemon")]
+    Zygote {
         /// The pod.
         uid: String,
+        /// Why.
+        #[source]
+        source: ZygoteError,
     },
     /// A pod of that uid runs already.
     #[error("cannot start pod `{uid}`: a pod of that uid is running")]
     AlreadyRunning {
         /// The pod.
         uid: String,
+    },
+    /// An id cannot be the name of a file.
+    #[error("`{id}` cannot be an id: use letters, digits, `-`, `_` and `.`, at most 128")]
+    InvalidId {
+        /// The id.
+        id: String,
     },
     /// The sandbox could not be made.
     #[error("cannot start pod `{uid}`: {message}")]
@@ -62,12 +80,23 @@ pub enum EngineError {
         /// What was asked and why it is refused.
         message: String,
     },
-    /// The supervisor ended.
+    /// The supervisor ended, or speaks another protocol.
     #[error("pod `{uid}`: its supervisor has ended")]
     Lost {
         /// The pod.
         uid: String,
     },
+    /// The pod's supervisor was made by a newer version.
+    #[error("pod `{uid}`: its supervisor speaks version {version} of the protocol; run the version that started it")]
+    Version {
+        /// The pod.
+        uid: String,
+        /// The version it speaks.
+        version: u16,
+    },
+    /// A control group could not be used.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
     /// A file or directory of the engine could not be used.
     #[error("cannot {action} `{path}`")]
     Io {
@@ -81,134 +110,104 @@ pub enum EngineError {
     },
 }
 
-/// The pod engine of one instance. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Engine {}
-
-/// A running pod. Cheap to clone; dropping it leaves the pod running.
-#[derive(Clone, Debug)]
-pub struct PodHandle {}
-
-/// What [`Engine::adopt`] found.
-#[derive(Debug)]
-pub enum Adopted {
-    /// A pod whose supervisor answers.
-    Alive(PodHandle),
-    /// A pod whose supervisor is gone. Its containers have been killed; its run directory is kept until
-    /// [`Engine::remove_lost`].
-    Lost(LostPod),
+/// Adds what was tried, and on what, to an error.
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> EngineError {
+    move |source| EngineError::Io { action, path: path.to_owned(), source }
 }
 
-/// The remains of a pod whose supervisor is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LostPod {
-    /// The sandbox as it was started.
-    pub sandbox: PodSandbox,
-    /// The last known states; a container that was running is reported as exited, reason
-    /// `ContainerStatusUnknown`, code 137.
-    pub state: PodState,
+/// The pod engine of one instance. Cheap to clone. Its methods need a tokio runtime.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    shared: Arc<Shared>,
 }
 
-/// The files a program run by [`PodHandle::exec`] gets as stdin, stdout and stderr.
 #[derive(Debug)]
-pub struct ExecStdio {
-    /// Standard input.
-    pub stdin: OwnedFd,
-    /// Standard output.
-    pub stdout: OwnedFd,
-    /// Standard error.
-    pub stderr: OwnedFd,
+struct Shared {
+    zygote: Zygote,
+    dirs: EngineDirs,
+    group: Group,
+}
+
+/// Names the cgroup of an instance.
+fn instance_group(layout: Layout, instance: &str) -> Group {
+    Group::new(layout, Path::new("bowline").join(instance))
 }
 
 impl Engine {
     /// Makes the engine of `instance` (one path component, unique on the host).
     ///
-    /// Creates `dirs.pods` and the instance's cgroup, and moves the zygote there.
+    /// Creates `dirs.pods` and the instance's cgroup, and moves the zygote there: supervisors must not be in the
+    /// daemon's own cgroup, which a service manager kills as a whole.
     pub fn new(zygote: Zygote, dirs: EngineDirs, instance: &str) -> Result<Self, EngineError> {
-        unimplemented!()
+        check_id(instance)?;
+        fs::create_dir_all(&dirs.pods).map_err(io_error("create", &dirs.pods))?;
+        let group = instance_group(Layout::detect()?, instance);
+        let supervisors = group.child("supervisors");
+        supervisors.create()?;
+        supervisors.attach(zygote.pid())?;
+        Ok(Self { shared: Arc::new(Shared { zygote, dirs, group }) })
+    }
+
+    /// Where the engine keeps its pods.
+    pub fn dirs(&self) -> &EngineDirs {
+        &self.shared.dirs
+    }
+
+    /// The run directory that a pod of this uid should be given.
+    pub fn run_dir(&self, uid: &str) -> PathBuf {
+        self.shared.dirs.pods.join(uid)
     }
 
     /// Starts a pod's sandbox: its supervisor, namespaces and cgroup. No container runs yet.
     ///
-    /// A run directory left by a dead supervisor is cleaned first.
+    /// The sandbox's run directory must be [`Engine::run_dir`] of its uid. One left by a dead supervisor is cleaned
+    /// first.
     pub async fn start_pod(&self, sandbox: PodSandbox) -> Result<PodHandle, EngineError> {
-        unimplemented!()
+        let uid = sandbox.uid.clone();
+        check_id(&uid)?;
+        for volume in &sandbox.tmpfs {
+            check_id(&volume.name)?;
+        }
+        if sandbox.run_dir.exists() {
+            self.clear(&uid, &sandbox.run_dir).await?;
+        }
+        fs::create_dir_all(&sandbox.run_dir).map_err(io_error("create", &sandbox.run_dir))?;
+        let group = self.pod_group(&uid);
+        let pod = SpawnPod { sandbox, layout: group.layout().clone(), cgroup: group.path().to_owned() };
+        let (own, theirs) = std::os::unix::net::UnixStream::pair().map_err(io_error("connect", &pod.sandbox.run_dir))?;
+        let shared = self.shared.clone();
+        let request = pod.clone();
+        let sent = tokio::task::spawn_blocking(move || shared.zygote.spawn(&request, theirs.as_fd())).await;
+        sent.expect("invariant: sending to the zygote does not panic")
+            .map_err(|source| EngineError::Zygote { uid: uid.clone(), source })?;
+        let connected = Connection::open(&uid, own).await;
+        if connected.is_err() {
+            // What the supervisor left is of no use: it never greeted.
+            let _ = remove_dir(&pod.sandbox.run_dir).await;
+        }
+        Ok(PodHandle::new(pod, connected?))
     }
 
-    /// Finds every pod of the instance, alive or lost. Called once, when the daemon starts.
-    pub async fn adopt(&self) -> Result<Vec<Adopted>, EngineError> {
-        unimplemented!()
-    }
-
-    /// Removes what is left of a pod whose supervisor is gone: processes, cgroup, run directory.
-    pub async fn remove_lost(&self, uid: &str) -> Result<(), EngineError> {
-        unimplemented!()
-    }
-
-    /// Stops and removes every pod of an instance, also those whose supervisors are dead, and its cgroup.
-    pub async fn remove_instance(dirs: &EngineDirs, instance: &str) -> Result<(), EngineError> {
-        unimplemented!()
+    fn pod_group(&self, uid: &str) -> Group {
+        self.shared.group.child(&format!("pod{uid}"))
     }
 }
 
-impl PodHandle {
-    /// The sandbox the pod was started with.
-    pub fn sandbox(&self) -> &PodSandbox {
-        unimplemented!()
+/// Refuses an id that could not be a file's name.
+fn check_id(id: &str) -> Result<(), EngineError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if id.is_empty() || id.len() > 128 || id.starts_with('.') || !id.bytes().all(plain) {
+        return Err(EngineError::InvalidId { id: id.to_owned() });
     }
+    Ok(())
+}
 
-    /// The supervisor's process id; `/proc/<pid>/ns/{net,ipc,uts}` are the pod's namespaces.
-    pub fn supervisor_pid(&self) -> u32 {
-        unimplemented!()
-    }
-
-    /// Starts a container, or replaces one of the same name that has ended.
-    ///
-    /// Returns when its program was executed or could not be: a start that fails is an exit with code 128 in the
-    /// returned state, and the restart policy applies to it.
-    pub async fn start(&self, spec: ContainerSpec) -> Result<ContainerState, EngineError> {
-        unimplemented!()
-    }
-
-    /// Stops a container and does not start it again: sends `signal` (by default the container's stop signal),
-    /// waits `grace`, kills. Returns its state once nothing of it runs. A second call can only shorten the grace.
-    pub async fn stop(&self, name: &str, grace: Duration, signal: Option<i32>) -> Result<ContainerState, EngineError> {
-        unimplemented!()
-    }
-
-    /// Stops all containers in parallel within `grace` and forbids restarts. Returns once nothing runs. A second
-    /// call can only shorten the grace; a restart of the daemon does not lengthen it.
-    pub async fn stop_all(&self, grace: Duration) -> Result<PodState, EngineError> {
-        unimplemented!()
-    }
-
-    /// Sends `signal` to a container's first process.
-    pub async fn signal(&self, name: &str, signal: i32) -> Result<(), EngineError> {
-        unimplemented!()
-    }
-
-    /// Runs a program in a running container with the given files and returns how it ended.
-    pub async fn exec(&self, spec: ExecSpec, stdio: ExecStdio) -> Result<ExecExit, EngineError> {
-        unimplemented!()
-    }
-
-    /// Asks the supervisor for the state of every container.
-    pub async fn status(&self) -> Result<PodState, EngineError> {
-        unimplemented!()
-    }
-
-    /// Subscribes to what happens from now on. A receiver that lags asks [`PodHandle::status`].
-    pub fn events(&self) -> broadcast::Receiver<PodEvent> {
-        unimplemented!()
-    }
-
-    /// Reads what a container uses from its cgroup.
-    pub fn usage(&self, name: &str) -> Result<Usage, EngineError> {
-        unimplemented!()
-    }
-
-    /// Kills what still runs and removes the pod: supervisor, cgroup, namespaces, run directory. Logs stay.
-    pub async fn remove(&self) -> Result<(), EngineError> {
-        unimplemented!()
+/// Removes a directory that may be missing, off the runtime's threads.
+async fn remove_dir(path: &Path) -> Result<(), EngineError> {
+    let dir = path.to_owned();
+    let removed = tokio::task::spawn_blocking(move || fs::remove_dir_all(&dir)).await;
+    match removed.expect("invariant: removing files does not panic") {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", path)(source)),
+        _ => Ok(()),
     }
 }

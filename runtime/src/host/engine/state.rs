@@ -102,7 +102,7 @@ impl Exit {
 pub enum PodEvent {
     /// A container changed.
     Container(ContainerState),
-    /// The supervisor is gone without having been asked to leave: the pod is lost.
+    /// The supervisor has ended: the pod was removed, or it is lost.
     Lost,
 }
 

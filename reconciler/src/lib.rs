@@ -1,1 +1,8 @@
+//! The Git side of bowline and its faces.
+//!
+//! The crate brings commits here ([`source`]), makes objects of their files ([`render`]), and hands them to the store
+//! that `bowline-runtime` acts on. It never talks to the kernel about pods.
+#![deny(missing_docs)]
 
+pub mod render;
+pub mod source;

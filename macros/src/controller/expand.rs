@@ -36,9 +36,10 @@ pub fn controller(declaration: &Declaration, function: &ItemFn, decision: Option
 fn methods(declaration: &Declaration, function: &ItemFn, decision: Option<&Decision<'_>>) -> TokenStream {
     let decide = &function.sig.ident;
     let owns = declaration.owns.iter().map(|kind| quote!(<#kind as __object::Object>::kind));
-    let watches = declaration.watches.iter().map(|Watch { kind, map }| {
-        quote!(__control::Watch { kind: <#kind as __object::Object>::kind, map: #map })
-    });
+    let watches = declaration
+        .watches
+        .iter()
+        .map(|Watch { kind, map }| quote!(__control::Watch { kind: <#kind as __object::Object>::kind, map: #map }));
     let (observed, now, actions, decided) = match decision {
         Some(Decision { observed, now, actions }) => {
             (quote!(#observed), quote!(#now), quote!(#actions), quote!(#decide(observed, desired, now)))

@@ -16,7 +16,8 @@ pub fn attribute(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function: syn::ItemFn = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(error) => {
-            let hint = syn::Error::new(error.span(), format!("`#[controller]` stands on a function: {}", validate::SHAPE));
+            let hint =
+                syn::Error::new(error.span(), format!("`#[controller]` stands on a function: {}", validate::SHAPE));
             let error = hint.into_compile_error();
             return quote!(#item #error);
         }

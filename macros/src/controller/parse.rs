@@ -1,11 +1,11 @@
 //! Reads the arguments of `#[controller(…)]` into a [`Declaration`].
 
 use proc_macro2::{Span, TokenStream};
-use syn::parse::Parser;
+use syn::parse::{Parse, Parser};
 use syn::punctuated::Punctuated;
 use syn::{ItemFn, LitStr, Path, Token, Type};
 
-use crate::syntax::{Errors, Item, Items};
+use crate::syntax::{Errors, Item, Items, Wanted};
 
 /// The arguments.
 const ARGUMENTS: &[&str] = &["name", "kind", "owns", "watches", "observe"];
@@ -40,15 +40,27 @@ impl Declaration {
         Self {
             name: wanted(&mut items, "name", "a string", "name = \"replicaset\"", here, errors),
             kind: wanted(&mut items, "kind", "a kind's type", "kind = ReplicaSet", here, errors),
-            owns: read_list(items.take("owns"), "kinds", "owns(Pod)", Punctuated::<Type, Token![,]>::parse_terminated, errors),
-            watches: read_list(items.take("watches"), "`Kind => function`", "watches(Node => pods_on_node)", watches, errors),
+            owns: read_list(
+                items.take("owns"),
+                "kinds",
+                "owns(Pod)",
+                Punctuated::<Type, Token![,]>::parse_terminated,
+                errors,
+            ),
+            watches: read_list(
+                items.take("watches"),
+                "`Kind => function`",
+                "watches(Node => pods_on_node)",
+                watches,
+                errors,
+            ),
             observe: wanted(&mut items, "observe", "a function", "observe = observe::observe", here, errors),
         }
     }
 }
 
 /// Reads an argument that must be given.
-fn wanted<T: syn::parse::Parse>(
+fn wanted<T: Parse>(
     items: &mut Items,
     name: &str,
     what: &str,
@@ -56,13 +68,8 @@ fn wanted<T: syn::parse::Parse>(
     here: Span,
     errors: &mut Errors,
 ) -> Option<T> {
-    match items.take(name) {
-        Some(item) => item.parsed(what, example, errors),
-        None => {
-            errors.push(here, format!("the controller has no `{name}`; add `{example}`"));
-            None
-        }
-    }
+    let missing = format!("the controller has no `{name}`; add `{example}`");
+    items.wanted(Wanted { name, what, example }, here, &missing, errors)
 }
 
 fn read_list<T, P>(

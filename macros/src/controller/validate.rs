@@ -31,33 +31,37 @@ pub fn declaration<'a>(declaration: &Declaration, function: &'a ItemFn, errors: 
         errors.push(name.span(), format!("`{}` is no controller name: {hint}", name.value()));
     }
     let owned: Vec<String> = declaration.owns.iter().map(|kind| kind.to_token_stream().to_string()).collect();
-    for (index, kind) in declaration.owns.iter().enumerate().filter(|(index, _)| owned[..*index].contains(&owned[*index])) {
+    for (index, kind) in
+        declaration.owns.iter().enumerate().filter(|(index, _)| owned[..*index].contains(&owned[*index]))
+    {
         errors.push(kind.span(), format!("`{}` stands twice in `owns`", owned[index]));
     }
-    purity(&function.sig, errors);
-    arguments(declaration.kind.as_ref(), &function.sig, errors)
+    let pure = purity(&function.sig, errors);
+    arguments(declaration.kind.as_ref(), &function.sig, errors).filter(|_| pure)
 }
 
 /// Refuses what would make the result depend on more than the arguments.
-fn purity(signature: &Signature, errors: &mut Errors) {
+fn purity(signature: &Signature, errors: &mut Errors) -> bool {
     if let Some(token) = &signature.asyncness {
         let hint = "read in `observe`, and to wait, return `Action::Wait`";
-        errors.push(token.span(), format!("a decision never waits, so it cannot be async; {hint}. {SHAPE}"));
+        errors.push(token.span(), format!("a decision never waits, so it cannot be async; {hint}; {SHAPE}"));
     }
     if !signature.generics.params.is_empty() {
         let hint = "the framework calls it with one kind and one observation";
         errors.push(signature.generics.span(), format!("a decision has no parameters in `<…>`: {hint}"));
     }
+    signature.asyncness.is_none() && signature.generics.params.is_empty()
 }
 
 fn arguments<'a>(kind: Option<&Path>, signature: &'a Signature, errors: &mut Errors) -> Option<Decision<'a>> {
-    let mut types = Vec::new();
-    for input in &signature.inputs {
-        match input {
-            FnArg::Receiver(receiver) => errors.push(receiver.span(), format!("a decision has no `self`; {SHAPE}")),
-            FnArg::Typed(typed) => types.push(&*typed.ty),
-        }
-    }
+    let types: Vec<&Type> = signature
+        .inputs
+        .iter()
+        .filter_map(|input| match input {
+            FnArg::Receiver(_) => None, // the compiler says so
+            FnArg::Typed(typed) => Some(&*typed.ty),
+        })
+        .collect();
     let [observed, desired, now] = types[..] else {
         let count = signature.inputs.len();
         let span = if count == 0 { signature.ident.span() } else { signature.inputs.span() };
@@ -67,9 +71,7 @@ fn arguments<'a>(kind: Option<&Path>, signature: &'a Signature, errors: &mut Err
     };
     let observed = shared("observed", observed, errors);
     let desired = shared("desired", desired, errors);
-    if let (Some(desired), Some(kind)) = (desired, kind) {
-        same_kind(desired, kind, errors);
-    }
+    let desired = desired.filter(|desired| kind.is_none_or(|kind| same_kind(desired, kind, errors)));
     let now = match now {
         Type::Reference(reference) => {
             errors.push(reference.span(), "`now` is a point in time, taken by value: `now: Timestamp`");
@@ -98,15 +100,16 @@ fn shared<'a>(name: &str, ty: &'a Type, errors: &mut Errors) -> Option<&'a Type>
     }
 }
 
-fn same_kind(desired: &Type, kind: &Path, errors: &mut Errors) {
+fn same_kind(desired: &Type, kind: &Path, errors: &mut Errors) -> bool {
     let last = |path: &Path| path.segments.last().map(|segment| segment.ident.clone());
     let declared: Option<Ident> = last(kind);
     match desired {
-        Type::Path(path) if last(&path.path) == declared => {}
+        Type::Path(path) if last(&path.path) == declared => true,
         desired => {
             let (desired_text, kind) = (desired.to_token_stream(), kind.to_token_stream());
             let text = format!("the function decides on `{desired_text}`, but the controller's kind is `{kind}`");
             errors.push(desired.span(), text);
+            false
         }
     }
 }

@@ -6,6 +6,13 @@ use quote::quote;
 use super::parse::{Column, Declaration, Source, Text};
 use crate::schema;
 
+/// Describes `metadata` in Rust and in the schema.
+const METADATA: &str = "Name, namespace, labels and all else that every object has.";
+/// Describes `spec`.
+const SPEC: &str = "What is wanted.";
+/// Describes `status`.
+const STATUS: &str = "What was last seen; written by controllers only.";
+
 /// Returns everything the derive emits.
 pub fn declaration(declaration: &Declaration) -> TokenStream {
     let schema = schema::expand::declaration(&declaration.body);
@@ -51,17 +58,11 @@ fn whole(declaration: &Declaration, schema: &TokenStream) -> TokenStream {
 
 /// Returns the kind's type, made from its specification.
 fn object(declaration: &Declaration) -> TokenStream {
-    let Declaration {
-        vis,
-        kind,
-        body,
-        status,
-        ..
-    } = declaration;
+    let Declaration { vis, kind, body, status, .. } = declaration;
     let (doc, spec) = (&body.doc, &body.ident);
     let status = status.as_ref().map(|status| {
         quote! {
-            /// What was last seen; written by controllers only.
+            #[doc = #STATUS]
             #[serde(skip_serializing_if = "::core::option::Option::is_none")]
             pub status: ::core::option::Option<#status>,
         }
@@ -71,9 +72,9 @@ fn object(declaration: &Declaration) -> TokenStream {
         #[derive(Clone, Debug, Default, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
         #[serde(default, rename_all = "camelCase")]
         #vis struct #kind {
-            /// Name, namespace, labels and all else that every object has.
+            #[doc = #METADATA]
             pub metadata: ::bowline_runtime::api::meta::ObjectMeta,
-            /// What is wanted.
+            #[doc = #SPEC]
             pub spec: #spec,
             #status
         }
@@ -82,36 +83,22 @@ fn object(declaration: &Declaration) -> TokenStream {
 
 /// Returns the static with the fields of a kind that is made from its specification.
 fn root(declaration: &Declaration) -> TokenStream {
-    let Declaration {
-        kind, body, status, ..
-    } = declaration;
-    let spec = &body.ident;
-    let meta = quote!(::bowline_runtime::api::meta::ObjectMeta);
-    let spec = schema::expand::new("spec", "What is wanted.", &quote!(#spec));
+    let Declaration { kind, body, status, .. } = declaration;
+    let meta = schema::expand::type_of(&quote!(::bowline_runtime::api::meta::ObjectMeta));
+    let spec = schema::expand::type_of(&body.ident);
     let mut fields = vec![
-        schema::expand::new(
-            "metadata",
-            "Name, namespace, labels and all else that every object has.",
-            &meta,
-        ),
-        quote!(__schema::Field { required: true, ..#spec }),
+        quote!(__schema::Field::new("metadata", #METADATA, #meta)),
+        quote!(__schema::Field { required: true, ..__schema::Field::new("spec", #SPEC, #spec) }),
     ];
     if let Some(status) = status {
-        fields.push(schema::expand::new(
-            "status",
-            "What was last seen; written by controllers only.",
-            &quote!(#status),
-        ));
+        let status = schema::expand::type_of(status);
+        fields.push(quote!(__schema::Field::new("status", #STATUS, #status)));
     }
     schema::expand::structure(&kind.to_string(), &body.doc, &fields, false)
 }
 
 fn implementation(declaration: &Declaration, has_status: bool) -> TokenStream {
-    let ident = if declaration.whole.is_some() {
-        &declaration.body.ident
-    } else {
-        &declaration.kind
-    };
+    let ident = if declaration.whole.is_some() { &declaration.body.ident } else { &declaration.kind };
     let vis = &declaration.vis;
     let kind = kind(declaration, has_status);
     quote! {
@@ -139,27 +126,11 @@ fn implementation(declaration: &Declaration, has_status: bool) -> TokenStream {
 
 /// Returns the registry entry.
 fn kind(declaration: &Declaration, has_status: bool) -> TokenStream {
-    let Declaration {
-        group,
-        version,
-        kind,
-        plural,
-        singular,
-        short,
-        categories,
-        scope,
-        ..
-    } = declaration;
+    let Declaration { group, version, kind, plural, singular, short, categories, scope, .. } = declaration;
     let kind = kind.to_string();
     let columns = declaration.columns.iter().map(column);
-    let function = |path: &Option<syn::Path>| {
-        path.as_ref()
-            .map_or_else(|| quote!(None), |path| quote!(Some(#path)))
-    };
-    let (default, validate) = (
-        function(&declaration.default),
-        function(&declaration.validate),
-    );
+    let function = |path: &Option<syn::Path>| path.as_ref().map_or_else(|| quote!(None), |path| quote!(Some(#path)));
+    let (default, validate) = (function(&declaration.default), function(&declaration.validate));
     let validate_update = function(&declaration.validate_update);
     let scale = declaration.scale.as_ref().map_or_else(
         || quote!(None),
@@ -190,12 +161,7 @@ fn kind(declaration: &Declaration, has_status: bool) -> TokenStream {
 }
 
 fn column(column: &Column) -> TokenStream {
-    let Column {
-        name,
-        ty,
-        source,
-        wide,
-    } = column;
+    let Column { name, ty, source, wide } = column;
     let source = match source {
         Source::Pointer(path) => quote!(Pointer(#path)),
         Source::Render(function) => quote!(Render(#function)),

@@ -5,7 +5,7 @@ use syn::{DeriveInput, LitStr, Path, Type, Visibility};
 
 use crate::schema;
 use crate::syntax::suggest::suggestion;
-use crate::syntax::{Errors, Items};
+use crate::syntax::{Errors, Items, Wanted};
 
 /// The attributes of a kind.
 pub const KIND_ATTRIBUTES: &[&str] = &[
@@ -113,19 +113,13 @@ pub enum Source {
 
 impl From<LitStr> for Text {
     fn from(text: LitStr) -> Self {
-        Self {
-            value: text.value(),
-            span: text.span(),
-        }
+        Self { value: text.value(), span: text.span() }
     }
 }
 
 impl Text {
     fn new(value: impl Into<String>, span: Span) -> Self {
-        Self {
-            value: value.into(),
-            span,
-        }
+        Self { value: value.into(), span }
     }
 }
 
@@ -134,33 +128,22 @@ impl Declaration {
     pub fn read(input: &DeriveInput, errors: &mut Errors) -> Self {
         let explain = |name: &str| match name {
             "namespaced" => Some("write `scope = Namespaced`".to_owned()),
-            "shortname" | "short_name" | "shortnames" | "short_names" => {
-                Some("write `short(\"…\")`".to_owned())
-            }
+            "shortname" | "short_name" | "shortnames" | "short_names" => Some("write `short(\"…\")`".to_owned()),
             "printcolumn" | "columns" => {
                 Some("write `column(name = \"…\", path = \"/…\")`, once for each column".to_owned())
             }
             name => schema::parse::of_a_field(name),
         };
-        let mut items = Items::of_attributes(&input.attrs, "object", errors).check(
-            KIND_ATTRIBUTES,
-            &["column"],
-            explain,
-            errors,
-        );
+        let mut items =
+            Items::of_attributes(&input.attrs, "object", errors).check(KIND_ATTRIBUTES, &["column"], explain, errors);
         let atomic = items.flag("atomic", errors);
         let body = schema::parse::Declaration::read_body(input, atomic, errors);
         let whole = items.flag("whole", errors);
         let (kind, kind_given) = read_kind(&mut items, &input.ident, whole.is_some(), errors);
         let here = kind.span();
-        let singular = items
-            .string("singular", "singular = \"gitrepository\"", errors)
-            .map(Text::from);
-        let singular =
-            singular.unwrap_or_else(|| Text::new(kind.to_string().to_ascii_lowercase(), here));
-        let plural = items
-            .string("plural", "plural = \"gitrepositories\"", errors)
-            .map(Text::from);
+        let singular = items.string("singular", "singular = \"gitrepository\"", errors).map(Text::from);
+        let singular = singular.unwrap_or_else(|| Text::new(kind.to_string().to_ascii_lowercase(), here));
+        let plural = items.string("plural", "plural = \"gitrepositories\"", errors).map(Text::from);
         Self {
             whole,
             group: read_text(&mut items, "group", "group = \"apps\"", here, errors),
@@ -172,19 +155,10 @@ impl Declaration {
             scope: read_scope(&mut items, errors),
             status: items.parsed("status", "a type", "status = GitRepositoryStatus", errors),
             scale: read_scale(&mut items, errors),
-            columns: items
-                .take_all("column")
-                .iter()
-                .filter_map(|item| read_column(item, errors))
-                .collect(),
+            columns: items.take_all("column").iter().filter_map(|item| read_column(item, errors)).collect(),
             default: items.parsed("default", "a function", "default = set_defaults", errors),
             validate: items.parsed("validate", "a function", "validate = check", errors),
-            validate_update: items.parsed(
-                "validate_update",
-                "a function",
-                "validate_update = check_change",
-                errors,
-            ),
+            validate_update: items.parsed("validate_update", "a function", "validate_update = check_change", errors),
             kind,
             kind_given,
             body,
@@ -199,10 +173,7 @@ fn read_kind(items: &mut Items, ident: &Ident, whole: bool, errors: &mut Errors)
     if let Some(text) = items.string("kind", "kind = \"GitRepository\"", errors) {
         match syn::parse_str::<Ident>(&text.value()) {
             Ok(kind) => return (Ident::new(&kind.to_string(), text.span()), true),
-            Err(_) => errors.push(
-                text.span(),
-                format!("the kind `{}` is no name of a type", text.value()),
-            ),
+            Err(_) => errors.push(text.span(), format!("the kind `{}` is no name of a type", text.value())),
         }
     }
     let kind = match name.strip_suffix("Spec") {
@@ -210,138 +181,73 @@ fn read_kind(items: &mut Items, ident: &Ident, whole: bool, errors: &mut Errors)
         Some(kind) if !kind.is_empty() => kind.to_owned(),
         _ => {
             let hint = "call the struct `…Spec` (the kind's type is made from it), or add `whole` if it has a field `metadata`";
-            errors.push(
-                ident.span(),
-                format!("`{name}` cannot be the specification and the kind at once; {hint}"),
-            );
+            errors.push(ident.span(), format!("`{name}` cannot be the specification and the kind at once; {hint}"));
             format!("{name}Object")
         }
     };
     (Ident::new(&kind, ident.span()), false)
 }
 
-fn read_text(
-    items: &mut Items,
-    name: &str,
-    example: &str,
-    here: Span,
-    errors: &mut Errors,
-) -> Text {
-    items
-        .string(name, example, errors)
-        .map_or_else(|| Text::new("", here), Text::from)
+fn read_text(items: &mut Items, name: &str, example: &str, here: Span, errors: &mut Errors) -> Text {
+    items.string(name, example, errors).map_or_else(|| Text::new("", here), Text::from)
 }
 
 fn read_texts(items: &mut Items, name: &str, example: &str, errors: &mut Errors) -> Vec<Text> {
-    items
-        .strings(name, example, errors)
-        .unwrap_or_default()
-        .into_iter()
-        .map(Text::from)
-        .collect()
+    items.strings(name, example, errors).unwrap_or_default().into_iter().map(Text::from).collect()
 }
 
 fn read_version(items: &mut Items, here: Span, errors: &mut Errors) -> Text {
-    match items.take("version") {
-        Some(item) => item
-            .parsed::<LitStr>("a string", "version = \"v1\"", errors)
-            .map_or_else(|| Text::new("v1", here), Text::from),
-        None => {
-            errors.push(
-                here,
-                "the kind has no version; add `#[object(version = \"v1alpha1\")]`",
-            );
-            Text::new("v1", here)
-        }
-    }
+    let wanted = Wanted { name: "version", what: "a string", example: "version = \"v1\"" };
+    let missing = "the kind has no version; add `#[object(version = \"v1alpha1\")]`";
+    items.wanted::<LitStr>(wanted, here, missing, errors).map_or_else(|| Text::new("v1", here), Text::from)
 }
 
 fn read_scope(items: &mut Items, errors: &mut Errors) -> Ident {
     let fallback = Ident::new("Namespaced", Span::call_site());
     let example = "scope = Namespaced` or `scope = Cluster";
-    let Some(scope) = items.parsed::<Ident>("scope", "`Namespaced` or `Cluster`", example, errors)
-    else {
+    let Some(scope) = items.parsed::<Ident>("scope", "`Namespaced` or `Cluster`", example, errors) else {
         return fallback;
     };
     let known = ["Namespaced", "Cluster"];
     if known.iter().any(|name| scope == name) {
         return Ident::new(&scope.to_string(), Span::call_site());
     }
-    errors.push(
-        scope.span(),
-        format!(
-            "unknown scope `{scope}`{}",
-            suggestion(&scope.to_string(), &known)
-        ),
-    );
+    errors.push(scope.span(), format!("unknown scope `{scope}`{}", suggestion(&scope.to_string(), &known)));
     fallback
 }
 
 fn read_scale(items: &mut Items, errors: &mut Errors) -> Option<Scale> {
-    let example = "scale(spec = \"/spec/replicas\", status = \"/status/replicas\", selector = \"/status/labelSelector\")";
+    let example =
+        "scale(spec = \"/spec/replicas\", status = \"/status/replicas\", selector = \"/status/labelSelector\")";
     let item = items.take("scale")?;
     let mut inner = list(item.listed(example, errors)?, SCALE_ATTRIBUTES, errors);
-    let mut pointer = |name: &str| match inner.take(name) {
-        Some(item) => item
-            .parsed::<LitStr>("a JSON pointer", &format!("{name} = \"/…\""), errors)
-            .map(Text::from),
-        None => {
-            errors.push(
-                item.name.span(),
-                format!("`scale` wants all three pointers, and `{name}` is missing: `{example}`"),
-            );
-            None
-        }
+    let mut pointer = |name: &str| {
+        let missing = format!("`scale` wants all three pointers, and `{name}` is missing: `{example}`");
+        let wanted = Wanted { name, what: "a JSON pointer", example };
+        inner.wanted::<LitStr>(wanted, item.name.span(), &missing, errors).map(Text::from)
     };
     let (spec, status, selector) = (pointer("spec"), pointer("status"), pointer("selector"));
-    Some(Scale {
-        spec: spec?,
-        status: status?,
-        selector: selector?,
-    })
+    Some(Scale { spec: spec?, status: status?, selector: selector? })
 }
 
 fn read_column(item: &crate::syntax::Item, errors: &mut Errors) -> Option<Column> {
     let here = item.name.span();
-    let mut inner = list(
-        item.listed("column(name = \"Ready\", path = \"/status/ready\")", errors)?,
-        COLUMN_ATTRIBUTES,
-        errors,
-    );
-    let name = inner.string("name", "name = \"Ready\"", errors);
-    if name.is_none() {
-        errors.push(here, "the column has no heading; add `name = \"…\"`");
-    }
-    let ty = inner
-        .string("type", "type = \"integer\"", errors)
-        .map_or_else(|| Text::new("string", here), Text::from);
+    let mut inner =
+        list(item.listed("column(name = \"Ready\", path = \"/status/ready\")", errors)?, COLUMN_ATTRIBUTES, errors);
+    let wanted = Wanted { name: "name", what: "a string", example: "name = \"Ready\"" };
+    let name = inner.wanted::<LitStr>(wanted, here, "the column has no heading; add `name = \"…\"`", errors);
+    let ty = inner.string("type", "type = \"integer\"", errors).map_or_else(|| Text::new("string", here), Text::from);
     let wide = inner.flag("wide", errors).is_some();
+    if !inner.has("path") && !inner.has("render") {
+        errors.push(here, "the column shows nothing; add `path = \"/…\"` or `render = function`");
+    }
     let path = inner.string("path", "path = \"/status/ready\"", errors);
     let render = inner.parsed("render", "a function", "render = ready_cell", errors);
-    let source = match (path, render) {
-        (Some(path), None) => Source::Pointer(path.into()),
-        (None, Some(render)) => Source::Render(render),
-        (Some(_), Some(_)) => {
-            errors.push(
-                here,
-                "a cell comes from one place; keep either `path` or `render`",
-            );
-            return None;
-        }
-        (None, None) => {
-            errors.push(
-                here,
-                "the column shows nothing; add `path = \"/…\"` or `render = function`",
-            );
-            return None;
-        }
-    };
-    Some(Column {
-        name: name?.into(),
-        ty,
-        source,
-        wide,
-    })
+    if path.is_some() && render.is_some() {
+        errors.push(here, "a cell comes from one place; keep either `path` or `render`");
+    }
+    let source = path.map(|path| Source::Pointer(path.into())).or(render.map(Source::Render))?;
+    Some(Column { name: name?.into(), ty, source, wide })
 }
 
 fn list(tokens: TokenStream, known: &[&str], errors: &mut Errors) -> Items {
@@ -350,16 +256,10 @@ fn list(tokens: TokenStream, known: &[&str], errors: &mut Errors) -> Items {
 
 /// Returns the English plural, as API names form it.
 pub fn plural_of(singular: &str) -> String {
-    let vowel_before_y = singular.len() > 1
-        && ["ay", "ey", "iy", "oy", "uy"]
-            .iter()
-            .any(|end| singular.ends_with(end));
+    let vowel_before_y = singular.len() > 1 && ["ay", "ey", "iy", "oy", "uy"].iter().any(|end| singular.ends_with(end));
     match singular.strip_suffix('y') {
         Some(stem) if !vowel_before_y => format!("{stem}ies"),
-        _ if ["s", "x", "z", "ch", "sh"]
-            .iter()
-            .any(|end| singular.ends_with(end)) =>
-        {
+        _ if ["s", "x", "z", "ch", "sh"].iter().any(|end| singular.ends_with(end)) => {
             format!("{singular}es")
         }
         _ => format!("{singular}s"),

@@ -3,11 +3,12 @@
 //! Field values that are at rest are left to `Field::new`, so that two hundred declarations stay cheap.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::parse::{Body, Declaration, Field, Name};
 use crate::syntax::Number;
+use crate::syntax::rust_type::{Leaf, Outer};
 
 /// Returns `impl Schema` for the declared type, to stand where `__schema` names the runtime's `schema` module.
 ///
@@ -19,15 +20,7 @@ pub fn declaration(declaration: &Declaration) -> TokenStream {
         Body::Struct(fields) if declaration.generics.params.is_empty() => {
             let fields: Vec<TokenStream> = fields.iter().map(field).collect();
             let name = ident.to_string();
-            (
-                structure(
-                    &name,
-                    &declaration.doc,
-                    &fields,
-                    declaration.atomic.is_some(),
-                ),
-                quote!(Struct(|| &STRUCT)),
-            )
+            (structure(&name, &declaration.doc, &fields, declaration.atomic.is_some()), quote!(Struct(|| &STRUCT)))
         }
         Body::Enum(variants) => {
             let texts = variants.iter().map(|Name { json, .. }| json);
@@ -54,22 +47,21 @@ pub fn structure(name: &str, doc: &str, fields: &[TokenStream], atomic: bool) ->
 
 /// Returns the constant for a field.
 pub fn field(field: &Field) -> TokenStream {
-    let ty = &field.ty;
-    let span = Span::call_site().located_at(ty.span());
-    let new = new(&field.name.json, &field.doc, &quote_spanned!(span=> #ty));
+    let ty = match field.shape.leaf {
+        // The type is reported already, and must not be reported again for having no schema.
+        Leaf::Foreign => quote!(__schema::Type::Any),
+        _ => type_of(&field.ty),
+    };
+    let (name, doc) = (&field.name.json, &field.doc);
+    let new = quote!(__schema::Field::new(#name, #doc, #ty));
     let settings = settings(field);
-    if settings.is_empty() {
-        new
-    } else {
-        quote!(__schema::Field { #settings ..#new })
-    }
+    if settings.is_empty() { new } else { quote!(__schema::Field { #settings ..#new }) }
 }
 
-/// Returns the constant for a field without settings.
-pub fn new(name: &str, doc: &str, ty: &TokenStream) -> TokenStream {
-    let span = ty.span();
-    let ty = quote_spanned!(span=> <#ty as __schema::Schema>::TYPE);
-    quote!(__schema::Field::new(#name, #doc, #ty))
+/// Returns the schema's type of a Rust type; a missing implementation is reported at that type.
+pub fn type_of(ty: &impl ToTokens) -> TokenStream {
+    let span = Span::call_site().located_at(ty.span());
+    quote_spanned!(span=> <#ty as __schema::Schema>::TYPE)
 }
 
 fn settings(field: &Field) -> TokenStream {
@@ -103,7 +95,7 @@ fn settings(field: &Field) -> TokenStream {
 }
 
 fn is_list(field: &Field) -> bool {
-    field.shape.outer == crate::syntax::rust_type::Outer::List
+    field.shape.outer == Outer::List
 }
 
 fn list(field: &Field) -> Option<TokenStream> {
@@ -127,10 +119,7 @@ fn rules(field: &Field) -> TokenStream {
         let text = text.value();
         out.extend(quote!(min_text: Some(#text),));
     }
-    for (name, limit) in [
-        (quote!(max_len), field.max_len),
-        (quote!(min_items), field.min_items),
-    ] {
+    for (name, limit) in [(quote!(max_len), field.max_len), (quote!(min_items), field.min_items)] {
         if let Some(count) = limit.and_then(|limit| usize::try_from(limit.value).ok()) {
             out.extend(quote!(#name: Some(#count),));
         }

@@ -144,12 +144,8 @@ impl Declaration {
                 .then(|| "it declares a kind; derive `Object` instead of `Schema`".to_owned())
                 .or_else(|| of_a_field(name))
         };
-        let mut items = Items::of_attributes(&input.attrs, "object", errors).check(
-            STRUCT_ATTRIBUTES,
-            &[],
-            explain,
-            errors,
-        );
+        let mut items =
+            Items::of_attributes(&input.attrs, "object", errors).check(STRUCT_ATTRIBUTES, &[], explain, errors);
         let atomic = items.flag("atomic", errors);
         Self::read_body(input, atomic, errors)
     }
@@ -158,20 +154,13 @@ impl Declaration {
     pub fn read_body(input: &DeriveInput, atomic: Option<Span>, errors: &mut Errors) -> Self {
         let rule = RenameRule::of_container(&input.attrs, errors);
         if !input.generics.params.is_empty() {
-            errors.push(
-                input.generics.span(),
-                "a declared type has no parameters; write one struct for each case",
-            );
+            errors.push(input.generics.span(), "a declared type has no parameters; write one struct for each case");
         }
         let body = match &input.data {
             Data::Struct(data) => match &data.fields {
-                Fields::Named(fields) => Body::Struct(
-                    fields
-                        .named
-                        .iter()
-                        .filter_map(|field| Field::read(field, rule, errors))
-                        .collect(),
-                ),
+                Fields::Named(fields) => {
+                    Body::Struct(fields.named.iter().filter_map(|field| Field::read(field, rule, errors)).collect())
+                }
                 Fields::Unit => Body::Struct(Vec::new()),
                 Fields::Unnamed(fields) => {
                     let hint = "a declared struct has named fields; implement `Schema` for a wrapper by hand: \
@@ -184,18 +173,10 @@ impl Declaration {
                 if let Some(span) = atomic {
                     errors.push(span, "`atomic` is for structs: an enum is one value");
                 }
-                Body::Enum(
-                    data.variants
-                        .iter()
-                        .filter_map(|variant| read_variant(variant, rule, errors))
-                        .collect(),
-                )
+                Body::Enum(data.variants.iter().filter_map(|variant| read_variant(variant, rule, errors)).collect())
             }
             Data::Union(data) => {
-                errors.push(
-                    data.union_token.span,
-                    "a union has no JSON; use a struct with optional fields",
-                );
+                errors.push(data.union_token.span, "a union has no JSON; use a struct with optional fields");
                 Body::Unsupported
             }
         };
@@ -219,28 +200,17 @@ impl Declaration {
 
 /// Explains an attribute of a field that stands on a struct.
 pub fn of_a_field(name: &str) -> Option<String> {
-    FIELD_ATTRIBUTES
-        .contains(&name)
-        .then(|| "it belongs on a field".to_owned())
+    FIELD_ATTRIBUTES.contains(&name).then(|| "it belongs on a field".to_owned())
 }
 
 impl Name {
-    fn read(
-        attrs: &[Attribute],
-        ident: &Ident,
-        ruled: String,
-        errors: &mut Errors,
-    ) -> Option<Self> {
+    fn read(attrs: &[Attribute], ident: &Ident, ruled: String, errors: &mut Errors) -> Option<Self> {
         let serde = SerdeName::of(attrs, errors);
         if serde.skip {
             return None;
         }
         let span = serde.rename.as_ref().map_or(ident.span(), LitStr::span);
-        Some(Self {
-            json: serde.rename.map_or(ruled, |name| name.value()),
-            ident: ident.clone(),
-            span,
-        })
+        Some(Self { json: serde.rename.map_or(ruled, |name| name.value()), ident: ident.clone(), span })
     }
 }
 
@@ -251,44 +221,28 @@ fn read_variant(variant: &syn::Variant, rule: RenameRule, errors: &mut Errors) -
             format!("`{}` carries a value; a declared enum is one word out of several: use a struct with one optional field for each case", variant.ident),
         );
     }
-    for attr in variant
-        .attrs
-        .iter()
-        .filter(|attr| attr.path().is_ident("object"))
-    {
-        errors.push(
-            attr.span(),
+    for attr in variant.attrs.iter().filter(|attr| attr.path().is_ident("object")) {
+        errors.absorb(syn::Error::new_spanned(
+            attr,
             "a variant takes no `#[object(…)]`; rename it with `#[serde(rename = \"…\")]`",
-        );
+        ));
     }
-    Name::read(
-        &variant.attrs,
-        &variant.ident,
-        rule.variant(&variant.ident),
-        errors,
-    )
+    Name::read(&variant.attrs, &variant.ident, rule.variant(&variant.ident), errors)
 }
 
 impl Field {
     fn read(field: &syn::Field, rule: RenameRule, errors: &mut Errors) -> Option<Self> {
-        let ident = field
-            .ident
-            .as_ref()
-            .expect("invariant: a named field has a name");
+        let ident = field.ident.as_ref().expect("invariant: a named field has a name");
         let name = Name::read(&field.attrs, ident, rule.field(ident), errors)?;
         let explain = |name: &str| match name {
             "pattern" => Some("use `format`, or the kind's `validate` function".to_owned()),
             "min_len" => Some("use `required`: an empty string is no value".to_owned()),
-            name => crate::object::parse::KIND_ATTRIBUTES
-                .contains(&name)
-                .then(|| "it belongs on the struct".to_owned()),
+            name => {
+                crate::object::parse::KIND_ATTRIBUTES.contains(&name).then(|| "it belongs on the struct".to_owned())
+            }
         };
-        let mut items = Items::of_attributes(&field.attrs, "object", errors).check(
-            FIELD_ATTRIBUTES,
-            &[],
-            explain,
-            errors,
-        );
+        let mut items =
+            Items::of_attributes(&field.attrs, "object", errors).check(FIELD_ATTRIBUTES, &[], explain, errors);
         let (min, min_text) = read_min(&mut items, errors);
         Some(Self {
             name,
@@ -302,22 +256,14 @@ impl Field {
             min_text,
             max_len: items.number("max_len", "max_len = 63", errors),
             min_items: items.number("min_items", "min_items = 1", errors),
-            one_of: items
-                .strings("one_of", "one_of = [\"Always\", \"Never\"]", errors)
-                .unwrap_or_default(),
+            one_of: items.strings("one_of", "one_of = [\"Always\", \"Never\"]", errors).unwrap_or_default(),
             format: read_format(&mut items, errors),
-            list_map: items
-                .strings("list_map", "list_map = \"name\"", errors)
-                .unwrap_or_default(),
+            list_map: items.strings("list_map", "list_map = \"name\"", errors).unwrap_or_default(),
             list_set: items.flag("list_set", errors),
             patch_key: items.string("patch_key", "patch_key = \"containerPort\"", errors),
             atomic: items.flag("atomic", errors),
             immutable: items.flag("immutable", errors).is_some(),
-            not_enforced: items.string(
-                "not_enforced",
-                "not_enforced = \"bowline has no such scheduler\"",
-                errors,
-            ),
+            not_enforced: items.string("not_enforced", "not_enforced = \"bowline has no such scheduler\"", errors),
             sensitive: items.flag("sensitive", errors).is_some(),
         })
     }
@@ -327,9 +273,7 @@ impl Field {
 fn read_min(items: &mut Items, errors: &mut Errors) -> (Option<Number>, Option<LitStr>) {
     let example = "min = 1` or `min = \"10s\"";
     match items.take("min") {
-        Some(item) if item.is_string() => {
-            (None, item.parsed("a number or a string", example, errors))
-        }
+        Some(item) if item.is_string() => (None, item.parsed("a number or a string", example, errors)),
         Some(item) => (item.number(example, errors), None),
         None => (None, None),
     }
@@ -342,10 +286,7 @@ fn read_format(items: &mut Items, errors: &mut Errors) -> Option<(Ident, Span)> 
         Some((_, constant)) => Some((Ident::new(constant, Span::call_site()), text.span())),
         None => {
             let names: Vec<&str> = FORMATS.iter().map(|(name, _)| *name).collect();
-            errors.push(
-                text.span(),
-                format!("unknown format `{wanted}`{}", suggestion(&wanted, &names)),
-            );
+            errors.push(text.span(), format!("unknown format `{wanted}`{}", suggestion(&wanted, &names)));
             None
         }
     }
@@ -355,10 +296,7 @@ impl Default {
     fn read(items: &mut Items, errors: &mut Errors) -> Option<Self> {
         let (literal, json) = (items.take("default"), items.take("default_json"));
         if let (Some(_), Some(json)) = (&literal, &json) {
-            errors.push(
-                json.name.span(),
-                "`default` and `default_json` are two ways to say one thing; keep one",
-            );
+            errors.push(json.name.span(), "`default` and `default_json` are two ways to say one thing; keep one");
         }
         match (literal, json) {
             (Some(item), _) => Self::of_literal(&item, errors),
@@ -369,46 +307,26 @@ impl Default {
 
     fn of_literal(item: &Item, errors: &mut Errors) -> Option<Self> {
         let example = "default = \"Always\"`, `default = 1` or `default = true";
-        let literal: syn::Lit = item.parsed(
-            "a string, number or boolean (anything else: `default_json`)",
-            example,
-            errors,
-        )?;
+        let literal: syn::Lit =
+            item.parsed("a string, number or boolean (anything else: `default_json`)", example, errors)?;
         let span = literal.span();
         let (json, json_type, text) = match &literal {
-            syn::Lit::Str(text) => (
-                json::quoted(&text.value()),
-                JsonType::String,
-                Some(text.value()),
-            ),
+            syn::Lit::Str(text) => (json::quoted(&text.value()), JsonType::String, Some(text.value())),
             syn::Lit::Int(number) => (number.base10_digits().to_owned(), JsonType::Integer, None),
             syn::Lit::Float(number) => (number.base10_digits().to_owned(), JsonType::Number, None),
             syn::Lit::Bool(value) => (value.value.to_string(), JsonType::Boolean, None),
             _ => {
-                errors.push(
-                    span,
-                    format!("`default` wants a string, number or boolean: `{example}`"),
-                );
+                errors.push(span, format!("`default` wants a string, number or boolean: `{example}`"));
                 return None;
             }
         };
-        Some(Self {
-            json,
-            json_type,
-            text,
-            span,
-        })
+        Some(Self { json, json_type, text, span })
     }
 
     fn of_json(item: &Item, errors: &mut Errors) -> Option<Self> {
         let text: LitStr = item.parsed("JSON in a string", "default_json = \"{}\"", errors)?;
         match json::check(&text.value()) {
-            Ok(json_type) => Some(Self {
-                json: text.value(),
-                json_type,
-                text: None,
-                span: text.span(),
-            }),
+            Ok(json_type) => Some(Self { json: text.value(), json_type, text: None, span: text.span() }),
             Err(reason) => {
                 errors.push(text.span(), format!("`default_json` is not JSON: {reason}"));
                 None

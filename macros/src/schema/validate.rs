@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use proc_macro2::Span;
+use syn::spanned::Spanned;
 
 use super::parse::{Body, Declaration, Field, Name};
 use crate::syntax::Errors;
@@ -15,6 +16,7 @@ pub fn declaration(declaration: &Declaration, errors: &mut Errors) {
         Body::Struct(fields) => {
             unique(fields.iter().map(|field| &field.name), "field", errors);
             for field in fields {
+                foreign(field, errors);
                 default(field, errors);
                 numbers(field, errors);
                 texts(field, errors);
@@ -30,14 +32,15 @@ fn unique<'a>(names: impl Iterator<Item = &'a Name>, what: &str, errors: &mut Er
     let mut taken = BTreeMap::new();
     for name in names {
         if let Some(first) = taken.insert(&name.json, &name.ident) {
-            errors.push(
-                name.span,
-                format!(
-                    "the JSON name `{}` is already taken by the {what} `{first}`",
-                    name.json
-                ),
-            );
+            errors.push(name.span, format!("the JSON name `{}` is already taken by the {what} `{first}`", name.json));
         }
+    }
+}
+
+fn foreign(field: &Field, errors: &mut Errors) {
+    if field.shape.leaf == Leaf::Foreign {
+        let hint = "use `i32`, `i64` or `f64`, and `min = 0` for what is not negative";
+        errors.push(field.ty.span(), format!("Kubernetes has no such number; {hint}"));
     }
 }
 
@@ -68,34 +71,18 @@ fn default(field: &Field, errors: &mut Errors) {
         let values: Vec<String> = field.one_of.iter().map(syn::LitStr::value).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
         if !values.is_empty() && !values.contains(&text.as_str()) {
-            wrong(format!(
-                "the default `{text}` is not in `one_of`{}",
-                suggestion(text, &values)
-            ));
+            wrong(format!("the default `{text}` is not in `one_of`{}", suggestion(text, &values)));
         }
-        if let Some(max) = field
-            .max_len
-            .filter(|max| i64::try_from(text.len()).is_ok_and(|len| len > max.value))
-        {
-            wrong(format!(
-                "the default has {} bytes, but `max_len` is {}",
-                text.len(),
-                max.value
-            ));
+        if let Some(max) = field.max_len.filter(|max| i64::try_from(text.len()).is_ok_and(|len| len > max.value)) {
+            wrong(format!("the default has {} bytes, but `max_len` is {}", text.len(), max.value));
         }
     }
     if let Ok(number) = default.json.parse::<i64>() {
         if let Some(min) = field.min.filter(|min| number < min.value) {
-            wrong(format!(
-                "the default {number} is below `min`, {}",
-                min.value
-            ));
+            wrong(format!("the default {number} is below `min`, {}", min.value));
         }
         if let Some(max) = field.max.filter(|max| number > max.value) {
-            wrong(format!(
-                "the default {number} is above `max`, {}",
-                max.value
-            ));
+            wrong(format!("the default {number} is above `max`, {}", max.value));
         }
     }
 }
@@ -105,18 +92,9 @@ fn numbers(field: &Field, errors: &mut Errors) {
     if let (Some(min), Some(max)) = (field.min, field.max)
         && min.value > max.value
     {
-        errors.push(
-            min.span,
-            format!(
-                "`min` ({}) is above `max` ({}): no value fits",
-                min.value, max.value
-            ),
-        );
+        errors.push(min.span, format!("`min` ({}) is above `max` ({}): no value fits", min.value, max.value));
     }
-    let numeric = matches!(
-        leaf,
-        Leaf::Integer | Leaf::Float | Leaf::IntOrString | Leaf::Unknown
-    );
+    let numeric = matches!(leaf, Leaf::Integer | Leaf::Float | Leaf::IntOrString | Leaf::Foreign | Leaf::Unknown);
     for (name, limit) in [("min", field.min), ("max", field.max)] {
         let Some(limit) = limit.filter(|_| !numeric) else {
             continue;
@@ -124,44 +102,22 @@ fn numbers(field: &Field, errors: &mut Errors) {
         let hint = match leaf {
             Leaf::String if name == "max" => "use `max_len` for the length of a string",
             Leaf::String => "use `required` for a string that may not be empty",
-            Leaf::Measure => {
-                "write the limit of a duration or quantity as text, as in `min = \"10s\"`"
-            }
+            Leaf::Measure => "write the limit of a duration or quantity as text, as in `min = \"10s\"`",
             _ => "remove it",
         };
-        errors.push(
-            limit.span,
-            format!("`{name}` is for numbers, and the field holds none; {hint}"),
-        );
+        errors.push(limit.span, format!("`{name}` is for numbers, and the field holds none; {hint}"));
     }
-    if let Some(text) = field
-        .min_text
-        .as_ref()
-        .filter(|_| !matches!(leaf, Leaf::Measure | Leaf::Unknown))
-    {
-        let hint = if numeric {
-            "write a number without quotes"
-        } else {
-            "give the field such a type"
-        };
-        errors.push(
-            text.span(),
-            format!("`min = \"…\"` is for durations and quantities; {hint}"),
-        );
+    if let Some(text) = field.min_text.as_ref().filter(|_| !matches!(leaf, Leaf::Measure | Leaf::Unknown)) {
+        let hint = if numeric { "write a number without quotes" } else { "give the field such a type" };
+        errors.push(text.span(), format!("`min = \"…\"` is for durations and quantities; {hint}"));
     }
 }
 
 fn texts(field: &Field, errors: &mut Errors) {
-    let textual = matches!(
-        field.shape.leaf,
-        Leaf::String | Leaf::IntOrString | Leaf::Unknown
-    );
+    let textual = matches!(field.shape.leaf, Leaf::String | Leaf::IntOrString | Leaf::Unknown);
     let mut only_text = |name: &str, span: Span| {
         if !textual {
-            errors.push(
-                span,
-                format!("`{name}` is for strings, and the field holds none"),
-            );
+            errors.push(span, format!("`{name}` is for strings, and the field holds none"));
         }
     };
     if let Some(max) = field.max_len {
@@ -174,33 +130,17 @@ fn texts(field: &Field, errors: &mut Errors) {
         only_text("one_of", first.span());
     }
     for (index, value) in field.one_of.iter().enumerate() {
-        if field.one_of[..index]
-            .iter()
-            .any(|other| other.value() == value.value())
-        {
-            errors.push(
-                value.span(),
-                format!("`{}` stands twice in `one_of`", value.value()),
-            );
+        if field.one_of[..index].iter().any(|other| other.value() == value.value()) {
+            errors.push(value.span(), format!("`{}` stands twice in `one_of`", value.value()));
         }
     }
     for (name, limit) in [("max_len", field.max_len), ("min_items", field.min_items)] {
         if let Some(limit) = limit.filter(|limit| limit.value < 1) {
-            errors.push(
-                limit.span,
-                format!("`{name}` is at least 1; remove it for no limit"),
-            );
+            errors.push(limit.span, format!("`{name}` is at least 1; remove it for no limit"));
         }
     }
-    if let Some(reason) = field
-        .not_enforced
-        .as_ref()
-        .filter(|reason| reason.value().trim().is_empty())
-    {
-        errors.push(
-            reason.span(),
-            "the reason is shown to people who set the field: say why it has no effect",
-        );
+    if let Some(reason) = field.not_enforced.as_ref().filter(|reason| reason.value().trim().is_empty()) {
+        errors.push(reason.span(), "the reason is shown to people who set the field: say why it has no effect");
     }
 }
 
@@ -209,65 +149,37 @@ fn merging(field: &Field, errors: &mut Errors) {
     let unknown = outer == Outer::One && leaf == Leaf::Unknown;
     let known_list = outer == Outer::List || (unknown && is_alias(field));
     let first_key = field.list_map.first().map(syn::LitStr::span);
-    for (name, span) in [
-        ("list_map", first_key),
-        ("list_set", field.list_set),
-        ("min_items", field.min_items.map(|limit| limit.span)),
-    ] {
+    for (name, span) in
+        [("list_map", first_key), ("list_set", field.list_set), ("min_items", field.min_items.map(|limit| limit.span))]
+    {
         if let Some(span) = span.filter(|_| !known_list) {
-            errors.push(
-                span,
-                format!("`{name}` is for lists; the field is no `Vec`"),
-            );
+            errors.push(span, format!("`{name}` is for lists; the field is no `Vec`"));
         }
     }
     let scalar = !matches!(leaf, Leaf::Unknown);
     if let Some(span) = first_key.filter(|_| outer == Outer::List && scalar) {
         errors.push(span, "`list_map` tells objects apart by their fields, and the items have none; use `list_set`");
     }
-    let given: Vec<(&str, Span)> = [
-        ("list_map", first_key),
-        ("list_set", field.list_set),
-        ("atomic", field.atomic),
-    ]
-    .into_iter()
-    .filter_map(|(name, span)| span.map(|span| (name, span)))
-    .collect();
+    let given: Vec<(&str, Span)> = [("list_map", first_key), ("list_set", field.list_set), ("atomic", field.atomic)]
+        .into_iter()
+        .filter_map(|(name, span)| span.map(|span| (name, span)))
+        .collect();
     if let [.., (_, last)] = given[..]
         && given.len() > 1
     {
         let names: Vec<&str> = given.iter().map(|(name, _)| *name).collect();
-        errors.push(
-            last,
-            format!("a list merges in one way; keep one of {}", listed(&names)),
-        );
+        errors.push(last, format!("a list merges in one way; keep one of {}", listed(&names)));
     }
-    if let Some(key) = field
-        .patch_key
-        .as_ref()
-        .filter(|_| field.list_map.is_empty())
-    {
-        errors.push(
-            key.span(),
-            "`patch_key` names one of several keys; give `list_map(…)`, too",
-        );
+    if let Some(key) = field.patch_key.as_ref().filter(|_| field.list_map.is_empty()) {
+        errors.push(key.span(), "`patch_key` names one of several keys; give `list_map(…)`, too");
     }
     for (index, key) in field.list_map.iter().enumerate() {
-        if field.list_map[..index]
-            .iter()
-            .any(|other| other.value() == key.value())
-        {
-            errors.push(
-                key.span(),
-                format!("`{}` stands twice in `list_map`", key.value()),
-            );
+        if field.list_map[..index].iter().any(|other| other.value() == key.value()) {
+            errors.push(key.span(), format!("`{}` stands twice in `list_map`", key.value()));
         }
     }
     if let Some(span) = field.atomic.filter(|_| outer == Outer::One && scalar) {
-        errors.push(
-            span,
-            "`atomic` is for objects and lists; a scalar is always replaced as a whole",
-        );
+        errors.push(span, "`atomic` is for objects and lists; a scalar is always replaced as a whole");
     }
 }
 

@@ -8,34 +8,18 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 pub fn text(attrs: &[Attribute]) -> String {
     let mut text = String::new();
     let mut code = false;
-    for line in attrs
-        .iter()
-        .filter_map(doc_line)
-        .flat_map(|line| line.lines().map(str::to_owned).collect::<Vec<_>>())
-    {
+    for line in attrs.iter().filter_map(doc_line).flat_map(|line| line.lines().map(str::to_owned).collect::<Vec<_>>()) {
         let trimmed = line.trim();
         let fence = trimmed.starts_with("```");
         if trimmed.is_empty() && !code {
-            text.push_str(if text.is_empty() || text.ends_with("\n\n") {
-                ""
-            } else {
-                "\n\n"
-            });
+            text.push_str(if text.is_empty() || text.ends_with("\n\n") { "" } else { "\n\n" });
             continue;
         }
         if !text.is_empty() && !text.ends_with('\n') {
-            let own_line = code
-                || fence
-                || ["- ", "* ", "| ", "# "]
-                    .iter()
-                    .any(|mark| trimmed.starts_with(mark));
+            let own_line = code || fence || ["- ", "* ", "| ", "# "].iter().any(|mark| trimmed.starts_with(mark));
             text.push(if own_line { '\n' } else { ' ' });
         }
-        text.push_str(if code {
-            line.strip_prefix(' ').unwrap_or(&line)
-        } else {
-            trimmed
-        });
+        text.push_str(if code { line.strip_prefix(' ').unwrap_or(&line) } else { trimmed });
         code ^= fence;
         if code || fence {
             text.push('\n');
@@ -47,10 +31,7 @@ pub fn text(attrs: &[Attribute]) -> String {
 fn doc_line(attr: &Attribute) -> Option<String> {
     match &attr.meta {
         Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
-            Expr::Lit(ExprLit {
-                lit: Lit::Str(text),
-                ..
-            }) => Some(match text.value() {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(match text.value() {
                 empty if empty.is_empty() => "\n".to_owned(),
                 line => line,
             }),
@@ -88,9 +69,8 @@ mod tests {
 
     #[test]
     fn lines_of_a_paragraph_become_one_and_links_become_code() {
-        let check = |case: &str, item: syn::ItemStruct, expected: &str| {
-            assert_eq!(text(&item.attrs), expected, "{case}")
-        };
+        let check =
+            |case: &str, item: syn::ItemStruct, expected: &str| assert_eq!(text(&item.attrs), expected, "{case}");
         check(
             "no comment",
             syn::parse_quote!(

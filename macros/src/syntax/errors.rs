@@ -24,8 +24,6 @@ impl Errors {
 
     /// Returns one `compile_error!` for each mistake; nothing when there is none.
     pub fn into_tokens(self) -> TokenStream {
-        self.0
-            .map(|errors| errors.into_compile_error())
-            .unwrap_or_default()
+        self.0.map(|errors| errors.into_compile_error()).unwrap_or_default()
     }
 }

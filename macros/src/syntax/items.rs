@@ -6,7 +6,7 @@ use syn::parse::{Parse, Parser};
 use syn::{Attribute, LitStr, Meta};
 
 use super::Errors;
-use super::suggest::suggestion;
+use super::suggest::{nearest, suggestion};
 
 /// One `name`, `name = value` or `name(…)`.
 pub struct Item {
@@ -30,8 +30,23 @@ pub struct Number {
     pub span: Span,
 }
 
+/// A value that must be given.
+pub struct Wanted<'a> {
+    /// The item's name.
+    pub name: &'a str,
+    /// What the value is, with its article.
+    pub what: &'a str,
+    /// A right one.
+    pub example: &'a str,
+}
+
 /// The items of all attributes of one name on one declaration.
-pub struct Items(Vec<Item>);
+#[derive(Default)]
+pub struct Items {
+    items: Vec<Item>,
+    /// What the misspelt names most likely mean.
+    meant: Vec<String>,
+}
 
 impl Items {
     /// Reads `#[path(…)]` attributes; what cannot be read is reported and left out.
@@ -39,24 +54,20 @@ impl Items {
         let mut items = Vec::new();
         for attr in attrs.iter().filter(|attr| attr.path().is_ident(path)) {
             match &attr.meta {
-                Meta::List(list) => items.extend(Self::of_tokens(list.tokens.clone(), errors).0),
-                meta => errors.absorb(syn::Error::new_spanned(
-                    meta,
-                    format!("expected a list of attributes: `#[{path}(…)]`"),
-                )),
+                Meta::List(list) => items.extend(Self::of_tokens(list.tokens.clone(), errors).items),
+                meta => errors
+                    .absorb(syn::Error::new_spanned(meta, format!("expected a list of attributes: `#[{path}(…)]`"))),
             }
         }
-        Self(items)
+        Self { items, meant: Vec::new() }
     }
 
     /// Reads a list of items that are separated by commas.
     pub fn of_tokens(tokens: TokenStream, errors: &mut Errors) -> Self {
-        Self(
-            split(tokens)
-                .into_iter()
-                .filter_map(|item| Item::read(item, errors))
-                .collect(),
-        )
+        Self {
+            items: split(tokens).into_iter().filter_map(|item| Item::read(item, errors)).collect(),
+            meant: Vec::new(),
+        }
     }
 
     /// Returns the items when every name is known and only the `repeatable` ones stand twice.
@@ -69,34 +80,45 @@ impl Items {
         elsewhere: impl Fn(&str) -> Option<String>,
         errors: &mut Errors,
     ) -> Self {
-        let mut kept: Vec<Item> = Vec::new();
-        for item in self.0 {
+        let mut kept = Self::default();
+        for item in self.items {
             let name = item.name.unraw().to_string();
             if !known.contains(&name.as_str()) {
-                let hint = elsewhere(&name)
-                    .map_or_else(|| suggestion(&name, known), |hint| format!(": {hint}"));
-                errors.push(
-                    item.name.span(),
-                    format!("unknown attribute `{name}`{hint}"),
-                );
-            } else if !repeatable.contains(&name.as_str())
-                && kept.iter().any(|other| other.name == item.name)
-            {
-                errors.push(
-                    item.name.span(),
-                    format!("`{name}` is given twice; keep one of the two"),
-                );
+                let hint = elsewhere(&name).map_or_else(|| suggestion(&name, known), |hint| format!(": {hint}"));
+                errors.push(item.name.span(), format!("unknown attribute `{name}`{hint}"));
+                kept.meant.extend(nearest(&name, known).map(str::to_owned));
+            } else if !repeatable.contains(&name.as_str()) && kept.items.iter().any(|other| other.name == item.name) {
+                errors.push(item.name.span(), format!("`{name}` is given twice; keep one of the two"));
             } else {
-                kept.push(item);
+                kept.items.push(item);
             }
         }
-        Self(kept)
+        kept
     }
 
     /// Removes and returns the item of this name.
     pub fn take(&mut self, name: &str) -> Option<Item> {
-        let index = self.0.iter().position(|item| item.name.unraw() == name)?;
-        Some(self.0.remove(index))
+        let index = self.items.iter().position(|item| item.name.unraw() == name)?;
+        Some(self.items.remove(index))
+    }
+
+    /// Whether there is an item of this name, or a misspelt one, reported already, that was meant for it.
+    pub fn has(&self, name: &str) -> bool {
+        self.items.iter().any(|item| item.name.unraw() == name) || self.meant.iter().any(|meant| meant == name)
+    }
+
+    /// Removes and returns a value that must be given; reports at `here` with `missing` when it is not.
+    pub fn wanted<T: Parse>(
+        &mut self,
+        wanted: Wanted<'_>,
+        here: Span,
+        missing: &str,
+        errors: &mut Errors,
+    ) -> Option<T> {
+        if !self.has(wanted.name) {
+            errors.push(here, missing);
+        }
+        self.parsed(wanted.name, wanted.what, wanted.example, errors)
     }
 
     /// Removes and returns all items of this name.
@@ -109,10 +131,7 @@ impl Items {
         let item = self.take(name)?;
         match &item.value {
             Value::Flag => {}
-            _ => errors.push(
-                item.name.span(),
-                format!("`{name}` takes no value; write `{name}` alone"),
-            ),
+            _ => errors.push(item.name.span(), format!("`{name}` takes no value; write `{name}` alone")),
         }
         Some(item.name.span())
     }
@@ -128,23 +147,12 @@ impl Items {
     }
 
     /// Removes and returns one string or a list of them: `name = "a"`, `name = ["a", "b"]` or `name("a", "b")`.
-    pub fn strings(
-        &mut self,
-        name: &str,
-        example: &str,
-        errors: &mut Errors,
-    ) -> Option<Vec<LitStr>> {
+    pub fn strings(&mut self, name: &str, example: &str, errors: &mut Errors) -> Option<Vec<LitStr>> {
         self.take(name)?.strings(example, errors)
     }
 
     /// Removes and returns a path, a type or whatever else `T` parses.
-    pub fn parsed<T: Parse>(
-        &mut self,
-        name: &str,
-        what: &str,
-        example: &str,
-        errors: &mut Errors,
-    ) -> Option<T> {
+    pub fn parsed<T: Parse>(&mut self, name: &str, what: &str, example: &str, errors: &mut Errors) -> Option<T> {
         self.take(name)?.parsed(what, example, errors)
     }
 }
@@ -155,18 +163,13 @@ impl Item {
         let name = match rest.next() {
             Some(TokenTree::Ident(name)) => name,
             _ => {
-                errors.absorb(syn::Error::new_spanned(
-                    tokens,
-                    "expected `name`, `name = value` or `name(…)`",
-                ));
+                errors.absorb(syn::Error::new_spanned(tokens, "expected `name`, `name = value` or `name(…)`"));
                 return None;
             }
         };
         let value = match rest.next() {
             None => Value::Flag,
-            Some(TokenTree::Punct(punct)) if punct.as_char() == '=' => {
-                Value::Assigned(rest.collect())
-            }
+            Some(TokenTree::Punct(punct)) if punct.as_char() == '=' => Value::Assigned(rest.collect()),
             Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis => {
                 let more: TokenStream = rest.collect();
                 if !more.is_empty() {
@@ -175,10 +178,7 @@ impl Item {
                 Value::Listed(group.stream())
             }
             Some(other) => {
-                errors.push(
-                    other.span(),
-                    format!("expected `=`, `(` or a comma after `{name}`"),
-                );
+                errors.push(other.span(), format!("expected `=`, `(` or a comma after `{name}`"));
                 return None;
             }
         };
@@ -199,10 +199,7 @@ impl Item {
         match &self.value {
             Value::Assigned(tokens) => Some(tokens.clone()),
             _ => {
-                errors.push(
-                    self.name.span(),
-                    format!("`{}` wants {what}: `{example}`", self.name),
-                );
+                errors.push(self.name.span(), format!("`{}` wants {what}: `{example}`", self.name));
                 None
             }
         }
@@ -213,10 +210,7 @@ impl Item {
         match &self.value {
             Value::Listed(tokens) => Some(tokens.clone()),
             _ => {
-                errors.push(
-                    self.name.span(),
-                    format!("`{}` wants a list in parentheses: `{example}`", self.name),
-                );
+                errors.push(self.name.span(), format!("`{}` wants a list in parentheses: `{example}`", self.name));
                 None
             }
         }
@@ -227,10 +221,7 @@ impl Item {
         let tokens = self.assigned(what, example, errors)?;
         let parsed = syn::parse2(tokens.clone()).ok();
         if parsed.is_none() {
-            errors.absorb(syn::Error::new_spanned(
-                tokens,
-                format!("`{}` wants {what}: `{example}`", self.name),
-            ));
+            errors.absorb(syn::Error::new_spanned(tokens, format!("`{}` wants {what}: `{example}`", self.name)));
         }
         parsed
     }
@@ -239,15 +230,9 @@ impl Item {
     pub fn number(&self, example: &str, errors: &mut Errors) -> Option<Number> {
         let literal: syn::LitInt = self.parsed("a whole number", example, errors)?;
         match literal.base10_parse() {
-            Ok(value) => Some(Number {
-                value,
-                span: literal.span(),
-            }),
+            Ok(value) => Some(Number { value, span: literal.span() }),
             Err(error) => {
-                errors.push(
-                    literal.span(),
-                    format!("`{}` wants a 64-bit number: {error}", self.name),
-                );
+                errors.push(literal.span(), format!("`{}` wants a 64-bit number: {error}", self.name));
                 None
             }
         }
@@ -267,17 +252,11 @@ impl Item {
         match parser.parse2(tokens) {
             Ok(strings) if !strings.is_empty() => Some(strings.into_iter().collect()),
             Ok(_) => {
-                errors.push(
-                    self.name.span(),
-                    format!("`{}` wants at least one string: `{example}`", self.name),
-                );
+                errors.push(self.name.span(), format!("`{}` wants at least one string: `{example}`", self.name));
                 None
             }
             Err(error) => {
-                errors.push(
-                    error.span(),
-                    format!("`{}` wants strings: `{example}`", self.name),
-                );
+                errors.push(error.span(), format!("`{}` wants strings: `{example}`", self.name));
                 None
             }
         }
@@ -290,10 +269,7 @@ pub fn split(tokens: TokenStream) -> Vec<TokenStream> {
     for token in tokens {
         match token {
             TokenTree::Punct(punct) if punct.as_char() == ',' => parts.push(TokenStream::new()),
-            token => parts
-                .last_mut()
-                .expect("invariant: there is always a part")
-                .extend([token]),
+            token => parts.last_mut().expect("invariant: there is always a part").extend([token]),
         }
     }
     parts.retain(|part| !part.is_empty());

@@ -54,11 +54,7 @@ pub fn check(text: &str) -> Result<JsonType, String> {
     let mut reader = Reader { text, at: 0 };
     let found = reader.value()?;
     reader.space();
-    if reader.at == text.len() {
-        Ok(found)
-    } else {
-        Err(reader.expected("the end"))
-    }
+    if reader.at == text.len() { Ok(found) } else { Err(reader.expected("the end")) }
 }
 
 struct Reader<'a> {
@@ -74,11 +70,7 @@ impl Reader<'_> {
         format!("expected {what} at byte {}", self.at)
     }
     fn space(&mut self) {
-        self.at = self.text.len()
-            - self
-                .rest()
-                .trim_start_matches([' ', '\t', '\n', '\r'])
-                .len();
+        self.at = self.text.len() - self.rest().trim_start_matches([' ', '\t', '\n', '\r']).len();
     }
     fn eat(&mut self, word: &str) -> bool {
         self.space();
@@ -88,11 +80,7 @@ impl Reader<'_> {
     }
 
     fn value(&mut self) -> Result<JsonType, String> {
-        for (word, found) in [
-            ("null", JsonType::Null),
-            ("true", JsonType::Boolean),
-            ("false", JsonType::Boolean),
-        ] {
+        for (word, found) in [("null", JsonType::Null), ("true", JsonType::Boolean), ("false", JsonType::Boolean)] {
             if self.eat(word) {
                 return Ok(found);
             }
@@ -103,28 +91,16 @@ impl Reader<'_> {
         if self.eat("{") {
             return self.members("}", Self::member).map(|()| JsonType::Object);
         }
-        if self.rest().starts_with('"') {
-            self.string().map(|()| JsonType::String)
-        } else {
-            self.number()
-        }
+        if self.rest().starts_with('"') { self.string().map(|()| JsonType::String) } else { self.number() }
     }
 
     fn member(&mut self) -> Result<JsonType, String> {
         self.space();
         self.string()?;
-        if self.eat(":") {
-            self.value()
-        } else {
-            Err(self.expected("`:`"))
-        }
+        if self.eat(":") { self.value() } else { Err(self.expected("`:`")) }
     }
 
-    fn members(
-        &mut self,
-        close: &str,
-        one: fn(&mut Self) -> Result<JsonType, String>,
-    ) -> Result<(), String> {
+    fn members(&mut self, close: &str, one: fn(&mut Self) -> Result<JsonType, String>) -> Result<(), String> {
         if self.eat(close) {
             return Ok(());
         }
@@ -152,9 +128,7 @@ impl Reader<'_> {
                 }
                 '\\' => match chars.next() {
                     Some((_, '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't')) => {}
-                    Some((_, 'u'))
-                        if (0..4)
-                            .all(|_| chars.next().is_some_and(|(_, c)| c.is_ascii_hexdigit())) => {}
+                    Some((_, 'u')) if (0..4).all(|_| chars.next().is_some_and(|(_, c)| c.is_ascii_hexdigit())) => {}
                     _ => return Err(self.expected("a string with JSON's escapes only")),
                 },
                 c if c < ' ' => return Err(self.expected("a string without control characters")),
@@ -210,10 +184,7 @@ mod tests {
     #[test]
     fn well_formed_text_is_told_by_its_outermost_type() {
         accepts("{}", JsonType::Object);
-        accepts(
-            r#" {"a": [1, -2.5e3, null], "b": {"c": "\u00e9\n"}} "#,
-            JsonType::Object,
-        );
+        accepts(r#" {"a": [1, -2.5e3, null], "b": {"c": "\u00e9\n"}} "#, JsonType::Object);
         accepts("[]", JsonType::Array);
         accepts("-0", JsonType::Integer);
         accepts("1.5", JsonType::Number);
@@ -229,14 +200,8 @@ mod tests {
         refuses("[1 2]", "expected `,` or `]` at byte 3");
         refuses("{\"a\" 1}", "expected `:` at byte 5");
         refuses("01", "expected a JSON value at byte 0");
-        refuses(
-            "1.",
-            "expected a number with digits after the point at byte 0",
-        );
-        refuses(
-            "\"\\x\"",
-            "expected a string with JSON's escapes only at byte 0",
-        );
+        refuses("1.", "expected a number with digits after the point at byte 0");
+        refuses("\"\\x\"", "expected a string with JSON's escapes only at byte 0");
         refuses("\"a", "expected a string that ends at byte 0");
         refuses("{} x", "expected the end at byte 3");
         refuses("[1,]", "expected a JSON value at byte 3");

@@ -11,4 +11,4 @@ pub mod serde;
 pub mod suggest;
 
 pub use errors::Errors;
-pub use items::{Item, Items, Number};
+pub use items::{Item, Items, Number, Wanted};

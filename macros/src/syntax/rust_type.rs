@@ -41,6 +41,8 @@ pub enum Leaf {
     Time,
     /// `IntOrString`.
     IntOrString,
+    /// A number that Kubernetes does not have: unsigned, short or single precision.
+    Foreign,
     /// Anything else: a declared struct or enum, an alias, any JSON.
     Unknown,
 }
@@ -48,10 +50,7 @@ pub enum Leaf {
 impl Shape {
     /// Looks through the wrappers of a type.
     pub fn of(ty: &Type) -> Self {
-        let mut shape = Self {
-            outer: Outer::One,
-            leaf: Leaf::Unknown,
-        };
+        let mut shape = Self { outer: Outer::One, leaf: Leaf::Unknown };
         let mut ty = ty;
         while let Some((name, args)) = last_segment(ty) {
             let (outer, index) = match name.as_str() {
@@ -84,7 +83,7 @@ impl Shape {
             (Outer::One, Leaf::Float) => &[JsonType::Number, JsonType::Integer],
             (Outer::One, Leaf::Boolean) => &[JsonType::Boolean],
             (Outer::One, Leaf::IntOrString) => &[JsonType::Integer, JsonType::String],
-            (Outer::One, Leaf::Unknown) => &[],
+            (Outer::One, Leaf::Foreign | Leaf::Unknown) => &[],
         }
     }
 }
@@ -99,6 +98,7 @@ impl Leaf {
             "Quantity" | "Interval" | "Duration" => Self::Measure,
             "Time" | "MicroTime" => Self::Time,
             "IntOrString" => Self::IntOrString,
+            "u8" | "u16" | "u32" | "u64" | "u128" | "usize" | "i8" | "i16" | "i128" | "isize" | "f32" => Self::Foreign,
             _ => Self::Unknown,
         }
     }
@@ -128,24 +128,11 @@ mod tests {
 
     #[test]
     fn wrappers_are_seen_through() {
-        let check =
-            |ty: Type, outer: Outer, leaf: Leaf| assert_eq!(Shape::of(&ty), Shape { outer, leaf });
+        let check = |ty: Type, outer: Outer, leaf: Leaf| assert_eq!(Shape::of(&ty), Shape { outer, leaf });
         check(syn::parse_quote!(String), Outer::One, Leaf::String);
-        check(
-            syn::parse_quote!(Option<Box<i32>>),
-            Outer::One,
-            Leaf::Integer,
-        );
-        check(
-            syn::parse_quote!(Option<Vec<std::string::String>>),
-            Outer::List,
-            Leaf::String,
-        );
-        check(
-            syn::parse_quote!(BTreeMap<String, Vec<bool>>),
-            Outer::Map,
-            Leaf::Boolean,
-        );
+        check(syn::parse_quote!(Option<Box<i32>>), Outer::One, Leaf::Integer);
+        check(syn::parse_quote!(Option<Vec<std::string::String>>), Outer::List, Leaf::String);
+        check(syn::parse_quote!(BTreeMap<String, Vec<bool>>), Outer::Map, Leaf::Boolean);
         check(syn::parse_quote!(Vec<PodSpec>), Outer::List, Leaf::Unknown);
         check(syn::parse_quote!((i32, i32)), Outer::One, Leaf::Unknown);
     }

@@ -34,24 +34,12 @@ impl RenameRule {
     pub fn of_container(attrs: &[Attribute], errors: &mut Errors) -> Self {
         let mut items = silent(attrs);
         for (name, hint) in [
-            (
-                "transparent",
-                "implement `Schema` for a wrapper by hand: `const TYPE: Type = <Inner as Schema>::TYPE;`",
-            ),
-            (
-                "untagged",
-                "implement `Schema` by hand and say there what the values look like",
-            ),
-            (
-                "tag",
-                "Kubernetes has no tagged unions: use a struct with one optional field for each case",
-            ),
+            ("transparent", "implement `Schema` for a wrapper by hand: `const TYPE: Type = <Inner as Schema>::TYPE;`"),
+            ("untagged", "implement `Schema` by hand and say there what the values look like"),
+            ("tag", "Kubernetes has no tagged unions: use a struct with one optional field for each case"),
         ] {
             if let Some(item) = items.take(name) {
-                errors.push(
-                    item.name.span(),
-                    format!("`{name}` hides the JSON from the schema; {hint}"),
-                );
+                errors.push(item.name.span(), format!("`{name}` hides the JSON from the schema; {hint}"));
             }
         }
         let Some(item) = items.take("rename_all") else {
@@ -116,23 +104,15 @@ impl SerdeName {
     pub fn of(attrs: &[Attribute], errors: &mut Errors) -> Self {
         let mut items = silent(attrs);
         for (name, hint) in [
-            (
-                "flatten",
-                "give the fields a struct of their own and a name, as Kubernetes does",
-            ),
+            ("flatten", "give the fields a struct of their own and a name, as Kubernetes does"),
             ("alias", "one field has one JSON name"),
         ] {
             if let Some(item) = items.take(name) {
-                errors.push(
-                    item.name.span(),
-                    format!("`{name}` hides JSON fields from the schema; {hint}"),
-                );
+                errors.push(item.name.span(), format!("`{name}` hides JSON fields from the schema; {hint}"));
             }
         }
         Self {
-            rename: items
-                .take("rename")
-                .and_then(|item| single_name(&item, errors)),
+            rename: items.take("rename").and_then(|item| single_name(&item, errors)),
             skip: items.take("skip").is_some(),
         }
     }
@@ -153,21 +133,11 @@ fn pascal(snake: &str) -> String {
 }
 fn upper_first(word: &str) -> String {
     let mut chars = word.chars();
-    chars
-        .next()
-        .map(|first| first.to_ascii_uppercase())
-        .into_iter()
-        .chain(chars)
-        .collect()
+    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
 }
 fn lower_first(word: &str) -> String {
     let mut chars = word.chars();
-    chars
-        .next()
-        .map(|first| first.to_ascii_lowercase())
-        .into_iter()
-        .chain(chars)
-        .collect()
+    chars.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(chars).collect()
 }
 fn snake(pascal: &str) -> String {
     let mut out = String::new();

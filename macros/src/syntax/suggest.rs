@@ -11,11 +11,7 @@ pub fn suggestion(word: &str, known: &[&str]) -> String {
 
 /// Returns the names in backticks, separated by commas.
 pub fn listed(names: &[&str]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the known name that is at most a third of its letters away from `word`.
@@ -37,9 +33,7 @@ fn distance(from: &str, to: &str) -> usize {
     for (i, left) in from.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, right) in to.iter().enumerate() {
-            let mut best = (rows[i][j] + usize::from(left != right))
-                .min(rows[i][j + 1] + 1)
-                .min(row[j] + 1);
+            let mut best = (rows[i][j] + usize::from(left != right)).min(rows[i][j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && *left == to[j - 1] && from[i - 1] == *right {
                 best = best.min(rows[i - 1][j - 1] + 1);
             }
@@ -57,9 +51,7 @@ mod tests {
     #[test]
     fn a_slip_of_the_finger_is_recognised_and_another_word_is_not() {
         let known = ["required", "max_len", "min"];
-        let check = |word: &str, expected: Option<&str>| {
-            assert_eq!(nearest(word, &known), expected, "{word}")
-        };
+        let check = |word: &str, expected: Option<&str>| assert_eq!(nearest(word, &known), expected, "{word}");
         check("requird", Some("required"));
         check("requierd", Some("required"));
         check("maxLen", Some("max_len"));

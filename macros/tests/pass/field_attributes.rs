@@ -107,17 +107,10 @@ mod tests {
     fn names_are_those_that_serde_writes() {
         let written = serde_json::to_value(Mailbox::default()).expect("serialises");
         let written: Vec<&String> = written.as_object().expect("an object").keys().collect();
-        let mut declared: Vec<&str> = declared::<Mailbox>()
-            .fields
-            .iter()
-            .map(|field| field.name)
-            .collect();
+        let mut declared: Vec<&str> = declared::<Mailbox>().fields.iter().map(|field| field.name).collect();
         declared.sort_unstable();
         assert_eq!(written, declared);
-        assert!(matches!(
-            Class::TYPE,
-            Type::Enum(["first-class", "economy"])
-        ));
+        assert!(matches!(Class::TYPE, Type::Enum(["first-class", "economy"])));
         assert_eq!(
             serde_json::to_value([Class::FirstClass, Class::Second]).expect("serialises"),
             serde_json::json!(["first-class", "economy"])
@@ -126,17 +119,8 @@ mod tests {
 
     #[test]
     fn docs_are_running_text() {
-        assert_eq!(
-            declared::<Mailbox>().doc,
-            "A mailbox.\n\nIts letters are kept; see `Letter`."
-        );
-        assert_eq!(
-            declared::<Mailbox>()
-                .field("ownerName")
-                .expect("declared")
-                .doc,
-            "Whose mailbox it is."
-        );
+        assert_eq!(declared::<Mailbox>().doc, "A mailbox.\n\nIts letters are kept; see `Letter`.");
+        assert_eq!(declared::<Mailbox>().field("ownerName").expect("declared").doc, "Whose mailbox it is.");
     }
 
     #[test]
@@ -144,38 +128,17 @@ mod tests {
         let field = |name: &str| declared::<Mailbox>().field(name).expect("declared");
         let owner = field("ownerName");
         assert!(owner.required && owner.immutable);
-        assert_eq!(
-            (owner.rules.format, owner.rules.max_len),
-            (Format::DnsLabel, Some(63))
-        );
+        assert_eq!((owner.rules.format, owner.rules.max_len), (Format::DnsLabel, Some(63)));
         assert_eq!(field("whenFull").default, Some("\"Refuse\""));
         assert_eq!(field("whenFull").rules.one_of, ["Refuse", "Forward"]);
         assert_eq!(field("capacity").default, Some("100"));
-        assert_eq!(
-            (field("capacity").rules.min, field("capacity").rules.max),
-            (Some(1), Some(65_535))
-        );
-        assert_eq!(
-            (field("priority").default, field("priority").rules.min),
-            (Some("-1"), Some(-1))
-        );
+        assert_eq!((field("capacity").rules.min, field("capacity").rules.max), (Some(1), Some(65_535)));
+        assert_eq!((field("priority").default, field("priority").rules.min), (Some("-1"), Some(-1)));
         assert_eq!(field("letterSize").rules.min_text, Some("1Ki"));
         assert_eq!(field("forwards").default, Some("{\"kept\": \"yes\"}"));
-        assert_eq!(
-            field("letters").list,
-            ListKind::Map {
-                keys: &["sender", "date"],
-                patch_key: "date"
-            }
-        );
+        assert_eq!(field("letters").list, ListKind::Map { keys: &["sender", "date"], patch_key: "date" });
         assert_eq!(field("letters").rules.min_items, Some(1));
-        assert_eq!(
-            field("labels").list,
-            ListKind::Map {
-                keys: &["sender"],
-                patch_key: "sender"
-            }
-        );
+        assert_eq!(field("labels").list, ListKind::Map { keys: &["sender"], patch_key: "sender" });
         assert_eq!(field("keys").list, ListKind::Set);
         assert!(field("top").atomic && field("combination").sensitive);
         assert_eq!(field("colour").not_enforced, Some("bowline has no paint"));
@@ -183,9 +146,7 @@ mod tests {
 
     #[test]
     fn a_type_may_hold_itself() {
-        let Type::List(Type::Struct(inner)) =
-            declared::<Letter>().field("enclosed").expect("declared").ty
-        else {
+        let Type::List(Type::Struct(inner)) = declared::<Letter>().field("enclosed").expect("declared").ty else {
             panic!("a list")
         };
         assert_eq!(inner().name, "Letter");

@@ -72,36 +72,18 @@ mod tests {
     fn the_declaration_reaches_the_registry_entry() {
         let kind = SortingParty::kind();
         assert_eq!(kind.api_version(), "post.example.org/v1beta2");
-        assert_eq!(
-            (kind.kind, kind.plural, kind.singular),
-            ("SortingParty", "parties", "party")
-        );
+        assert_eq!((kind.kind, kind.plural, kind.singular), ("SortingParty", "parties", "party"));
         assert_eq!(
             (kind.short_names, kind.categories, kind.scope),
             (&["sp", "sort"][..], &["all"][..], Scope::Cluster)
         );
         assert_eq!(
-            kind.columns
-                .iter()
-                .map(|column| (column.name, column.kind, column.wide))
-                .collect::<Vec<_>>(),
-            [
-                ("Sorters", "integer", false),
-                ("Mood", "string", false),
-                ("Age", "date", true),
-            ]
+            kind.columns.iter().map(|column| (column.name, column.kind, column.wide)).collect::<Vec<_>>(),
+            [("Sorters", "integer", false), ("Mood", "string", false), ("Age", "date", true),]
         );
-        let ColumnSource::Render(render) = kind.columns[1].source else {
-            panic!("a function")
-        };
-        assert_eq!(
-            render(&Value::Null, Timestamp::EPOCH),
-            "fine at 1970-01-01T00:00:00Z"
-        );
-        assert_eq!(
-            kind.scale.expect("a scale").selector,
-            "/status/labelSelector"
-        );
+        let ColumnSource::Render(render) = kind.columns[1].source else { panic!("a function") };
+        assert_eq!(render(&Value::Null, Timestamp::EPOCH), "fine at 1970-01-01T00:00:00Z");
+        assert_eq!(kind.scale.expect("a scale").selector, "/status/labelSelector");
         let mut object = json!({});
         kind.default.expect("a function")(&mut object);
         assert_eq!(object, json!({"spec": {"sorters": 2}}));
@@ -110,10 +92,7 @@ mod tests {
         let root = (kind.root)();
         assert_eq!(root.doc, "A team of sorters.");
         assert_eq!(
-            root.fields
-                .iter()
-                .map(|field| (field.name, field.required))
-                .collect::<Vec<_>>(),
+            root.fields.iter().map(|field| (field.name, field.required)).collect::<Vec<_>>(),
             [("metadata", false), ("spec", true), ("status", false),]
         );
     }
@@ -122,20 +101,10 @@ mod tests {
     fn what_is_left_out_follows_the_name() {
         let kind = Inbox::kind();
         assert_eq!(
-            (
-                kind.api_version().as_str(),
-                kind.kind,
-                kind.plural,
-                kind.singular
-            ),
+            (kind.api_version().as_str(), kind.kind, kind.plural, kind.singular),
             ("v1", "Inbox", "inboxes", "inbox")
         );
-        assert!(
-            kind.namespaced()
-                && !kind.has_status
-                && kind.scale.is_none()
-                && kind.columns.is_empty()
-        );
+        assert!(kind.namespaced() && !kind.has_status && kind.scale.is_none() && kind.columns.is_empty());
     }
 
     #[test]

@@ -39,18 +39,8 @@ mod tests {
     #[test]
     fn the_struct_is_the_object() {
         let kind = Board::kind();
-        assert_eq!(
-            (kind.resource().as_str(), kind.has_status),
-            ("boards", false)
-        );
-        assert_eq!(
-            (kind.root)()
-                .fields
-                .iter()
-                .map(|field| field.name)
-                .collect::<Vec<_>>(),
-            ["metadata", "notes"]
-        );
+        assert_eq!((kind.resource().as_str(), kind.has_status), ("boards", false));
+        assert_eq!((kind.root)().fields.iter().map(|field| field.name).collect::<Vec<_>>(), ["metadata", "notes"]);
         let mut board = Board::default();
         board.meta_mut().name = "kitchen".to_owned();
         assert_eq!(
@@ -61,9 +51,6 @@ mod tests {
 
     #[test]
     fn a_field_called_status_is_the_status() {
-        assert_eq!(
-            (Gateway::kind().has_status, Gateway::kind().plural),
-            (true, "gateways")
-        );
+        assert_eq!((Gateway::kind().has_status, Gateway::kind().plural), (true, "gateways"));
     }
 }

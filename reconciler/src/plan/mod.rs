@@ -7,11 +7,14 @@ mod desired;
 mod order;
 mod render;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bowline_runtime::api::diff::{Change, diff};
-use bowline_runtime::api::{Key, Kind, Kinds, Timestamp, defaults, merge, validate};
-use bowline_runtime::store::{Snapshot, Stored};
+use bowline_runtime::api::{IntOrString, Key, Kind, Kinds, Timestamp, merge, validate};
+use bowline_runtime::store::objects::{
+    Context, DeleteOptions, Propagation, Removal, create_txn, prepare_create, prepare_delete, prepare_update, update_op,
+};
+use bowline_runtime::store::{Op, Precondition, Snapshot, Store, Stored, Txn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -66,22 +69,12 @@ pub struct Step {
     pub place: String,
     /// What changes, secrets masked. For a creation, every field.
     pub changes: Vec<Change>,
-    /// The object's key and its next value, for apply.
-    #[serde(skip)]
-    pub write: Write,
-}
-
-/// What apply has to write for a step.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Write {
     /// The object.
+    #[serde(skip)]
     pub key: Key,
-    /// The kind.
-    pub resource: String,
-    /// The manifest to apply; `None` deletes.
-    pub config: Option<Value>,
-    /// The revision the plan was made from; `None` when the object did not exist.
-    pub base: Option<u64>,
+    /// What the store is to do, with the revision this was decided from as a precondition.
+    #[serde(skip)]
+    pub ops: Vec<Op>,
 }
 
 /// Why nothing is applied until a person agrees.
@@ -128,6 +121,19 @@ impl Plan {
     }
 }
 
+/// Facts a plan is computed from, besides the wanted objects.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// The live objects.
+    pub snapshot: &'a Snapshot,
+    /// The kinds that are served.
+    pub kinds: &'a Kinds,
+    /// The present time.
+    pub now: Timestamp,
+    /// Chance: gives 128 random bits for each new object's UID.
+    pub entropy: &'a dyn Fn() -> u128,
+}
+
 /// The Application a plan is made for.
 #[derive(Clone, Debug)]
 pub struct Owner {
@@ -137,23 +143,22 @@ pub struct Owner {
     pub inventory: BTreeSet<Key>,
     /// Whether objects that left the repository are deleted.
     pub prune: bool,
-    /// The most deletions that need no word from a person, for a total number of objects.
-    pub budget: fn(&str, usize) -> usize,
-    /// The budget's text, a number or a percentage.
-    pub budget_text: String,
+    /// The most deletions that need no word from a person, a number or a share of the inventory; `None` is half.
+    pub budget: Option<IntOrString>,
     /// The commit whose deletions a person agreed to.
     pub confirmed: Option<String>,
 }
 
 /// Computes what `resolved` changes. `skip` tells objects that are known to be as wanted.
+///
+/// Objects in a namespace that the plan itself creates are planned as if it existed; their operations hold only once
+/// it does, so apply carries out the namespaces first and plans again.
 pub fn plan(
     owner: &Owner,
     commit: &str,
     resolved: &Resolved,
-    snapshot: &Snapshot,
-    kinds: &Kinds,
+    facts: &Facts<'_>,
     skip: &dyn Fn(&Desired, &Stored) -> bool,
-    now: Timestamp,
 ) -> Plan {
     let mut plan = Plan {
         application: owner.id.clone(),
@@ -163,73 +168,72 @@ pub fn plan(
         wanted: resolved.objects.len(),
         ..Plan::default()
     };
-    let wanted: BTreeSet<&Key> = resolved.objects.iter().map(|desired| &desired.key).collect();
-    for desired in &resolved.objects {
-        let live = snapshot.get(&desired.key);
-        if live.is_some_and(|live| skip(desired, live)) {
-            continue;
+    let (namespaces, others): (Vec<_>, Vec<_>) =
+        resolved.objects.iter().partition(|desired| &*desired.key.resource == "namespaces");
+    let mut each = |objects: &[&Desired], facts: &Facts<'_>| {
+        for desired in objects {
+            let live = facts.snapshot.get(&desired.key);
+            if live.is_some_and(|live| skip(desired, live)) {
+                continue;
+            }
+            match step(owner, desired, live.map(AsRef::as_ref), facts) {
+                Ok(step) => plan.steps.extend(step),
+                Err(message) => plan.problems.push(format!("{}: {message}", desired.place)),
+            }
         }
-        match step(owner, desired, live.map(AsRef::as_ref), snapshot, now) {
-            Ok(step) => plan.steps.extend(step),
-            Err(message) => plan.problems.push(format!("{}: {message}", desired.place)),
-        }
+        plan.steps.iter().filter(|step| step.verb == Verb::Create).flat_map(|step| step.ops.clone()).collect::<Vec<_>>()
+    };
+    let created = each(&namespaces, facts);
+    if created.is_empty() {
+        each(&others, facts);
+    } else {
+        let fork = Store::fork(facts.snapshot);
+        // A namespace that cannot be made even in a copy shows as a problem of the objects in it.
+        let _refused = fork.commit(Txn::from(created));
+        each(&others, &Facts { snapshot: &fork.snapshot(), ..*facts });
     }
-    let deletions = if owner.prune { deletions(owner, &wanted, snapshot, kinds) } else { Vec::new() };
+    let wanted: BTreeSet<&Key> = resolved.objects.iter().map(|desired| &desired.key).collect();
+    let deletions = if owner.prune { deletions(owner, &wanted, facts) } else { Vec::new() };
     plan.hold = hold(owner, commit, resolved, &deletions);
     plan.steps.extend(deletions);
-    plan.steps.sort_by_key(|step| wave(step.verb, &step.write.resource));
+    plan.steps.sort_by_key(|step| wave(step.verb, &step.key.resource));
     plan
 }
 
 /// Returns the step for one object; `None` when it is as wanted.
-fn step(
-    owner: &Owner,
-    desired: &Desired,
-    live: Option<&Stored>,
-    snapshot: &Snapshot,
-    now: Timestamp,
-) -> Result<Option<Step>, String> {
+fn step(owner: &Owner, desired: &Desired, live: Option<&Stored>, facts: &Facts<'_>) -> Result<Option<Step>, String> {
     let kind = desired.kind;
+    let named = |message: &dyn std::fmt::Display| format!("{} `{}`: {message}", kind.kind, desired.key.name);
     let mut config = desired.config.clone();
     set_annotation(&mut config, OWNER, &owner.id);
-    let mut verb = if live.is_some() { Verb::Update } else { Verb::Create };
-    if let Some(live) = live {
-        if live.deletion_timestamp().is_some() {
-            // It is on its way out; the next round makes it anew.
-            return Ok(None);
-        }
-        match annotation(live.value(), OWNER) {
-            Some(other) if other == owner.id => {}
-            Some(other) => {
-                if holds(snapshot, other, &desired.key) {
-                    return Err(format!(
-                        "{} `{}` belongs to application `{other}`: an object has one owner; remove it there first",
-                        kind.kind, desired.key.name
-                    ));
-                }
-                verb = Verb::Move;
-            }
-            None => verb = Verb::Adopt,
-        }
-    }
+    let mut verb = match live {
+        None => Verb::Create,
+        // It is on its way out; the round after its end makes it anew.
+        Some(live) if live.deletion_timestamp().is_some() => return Ok(None),
+        Some(live) => owner_verb(owner, desired, live, facts.snapshot)?,
+    };
     let before = live.map(Stored::value);
-    let after = next(kind, before, &config, now)?;
-    let errors = validate::object(kind, &after);
-    let fixed = before.map(|before| validate::update(kind, before, &after)).unwrap_or_default();
-    let place = desired.place.clone();
-    if let Some(error) = errors.first() {
-        return Err(format!("{} `{}`: {error}", kind.kind, desired.key.name));
-    }
-    let changes = diff(before.unwrap_or(&Value::Null), &after, kind);
-    if !fixed.is_empty() {
-        // A Job is a run: another template is another run. Anything else a person has to decide.
-        if kind.kind != "Job" {
-            let list: Vec<String> = fixed.iter().map(ToString::to_string).collect();
-            let hint = "delete the object or give the new one another name";
-            return Err(format!("{} `{}`: {}: {hint}", kind.kind, desired.key.name, list.join("; ")));
+    let merged = merge::apply(before, &config, kind, MANAGER, true, None, facts.now).map_err(|error| named(&error))?;
+    let context =
+        Context { kind, snapshot: facts.snapshot, now: facts.now, entropy: (facts.entropy)(), manager: None };
+    let (after, ops) = match live {
+        None => {
+            let after = prepare_create(merged, &context).map_err(|error| named(&error))?;
+            (after.clone(), create_txn(desired.key.clone(), after, facts.snapshot).into_ops())
         }
-        verb = Verb::Replace;
-    } else if live.is_some() && changes.is_empty() && verb == Verb::Update {
+        Some(live) if !validate::update(kind, live.value(), &merged).is_empty() && kind.kind == "Job" => {
+            // A Job is a run: another template is another run. Anything else a person has to decide.
+            verb = Verb::Replace;
+            let fresh = merge::apply(None, &config, kind, MANAGER, true, None, facts.now).map_err(|error| named(&error))?;
+            (prepare_create(fresh, &context).map_err(|error| named(&error))?, vec![removal(live, facts)?])
+        }
+        Some(live) => {
+            let after = prepare_update(merged, live.value(), &context).map_err(|error| named(&error))?;
+            (after.clone(), vec![update_op(desired.key.clone(), kind, after, live.revision())])
+        }
+    };
+    let changes = diff(before.unwrap_or(&Value::Null), &after, kind);
+    if verb == Verb::Update && changes.is_empty() && before.is_some_and(|before| same_owners(before, &after)) {
         return Ok(None);
     }
     Ok(Some(Step {
@@ -237,23 +241,41 @@ fn step(
         kind: kind.kind,
         namespace: desired.key.namespace.to_string(),
         name: desired.key.name.to_string(),
-        place,
+        place: desired.place.clone(),
         changes,
-        write: Write {
-            key: desired.key.clone(),
-            resource: kind.resource(),
-            config: Some(config),
-            base: live.map(Stored::revision),
-        },
+        key: desired.key.clone(),
+        ops,
     }))
 }
 
-/// Returns the object as it will be: merged as server-side apply merges, defaults filled in.
-fn next(kind: &'static Kind, live: Option<&Value>, config: &Value, now: Timestamp) -> Result<Value, String> {
-    let mut value =
-        merge::apply(live, config, kind, MANAGER, true, None, now).map_err(|error| error.to_string())?;
-    defaults::apply(kind, &mut value);
-    Ok(value)
+/// Whether the record of field ownership is the same; a takeover of fields is a change that no field shows.
+fn same_owners(before: &Value, after: &Value) -> bool {
+    before.pointer("/metadata/managedFields") == after.pointer("/metadata/managedFields")
+}
+
+/// Tells an update from an adoption or a move, and refuses an object that another Application holds.
+fn owner_verb(owner: &Owner, desired: &Desired, live: &Stored, snapshot: &Snapshot) -> Result<Verb, String> {
+    match annotation(live.value(), OWNER) {
+        Some(other) if other == owner.id => Ok(Verb::Update),
+        Some(other) if holds(snapshot, other, &desired.key) => Err(format!(
+            "{} `{}` belongs to application `{other}`: an object has one owner; remove it there first",
+            desired.kind.kind, desired.key.name
+        )),
+        Some(_) => Ok(Verb::Move),
+        None => Ok(Verb::Adopt),
+    }
+}
+
+/// Returns the deletion of a live object: what it owns goes in the background.
+fn removal(live: &Stored, facts: &Facts<'_>) -> Result<Op, String> {
+    let kind = facts.kinds.resource(&live.key().resource).ok_or("its kind is not served any more")?;
+    let options = DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };
+    let precondition = Precondition::Revision(live.revision());
+    match prepare_delete(kind, live.value(), &options, facts.now).map_err(|error| error.to_string())? {
+        Removal::Now => Ok(Op::delete(live.key().clone(), precondition)),
+        Removal::Later(value) => Ok(Op::put(live.key().clone(), precondition, value)),
+        Removal::Already => Ok(Op::check(live.key().clone(), precondition)),
+    }
 }
 
 /// Whether another Application still lists an object in its inventory.
@@ -266,29 +288,34 @@ fn holds(snapshot: &Snapshot, application: &str, key: &Key) -> bool {
 }
 
 /// Lists what the Application owns and Git no longer wants.
-fn deletions(owner: &Owner, wanted: &BTreeSet<&Key>, snapshot: &Snapshot, kinds: &Kinds) -> Vec<Step> {
+fn deletions(owner: &Owner, wanted: &BTreeSet<&Key>, facts: &Facts<'_>) -> Vec<Step> {
     let gone = owner.inventory.iter().filter(|key| !wanted.contains(key));
     gone.filter_map(|key| {
-        let live = snapshot.get(key)?;
-        let kind = kinds.resource(&key.resource)?;
+        let live = facts.snapshot.get(key)?;
         let own = annotation(live.value(), OWNER) == Some(owner.id.as_str());
         let kept = annotation(live.value(), PRUNE) == Some("disabled");
-        (own && !kept && live.deletion_timestamp().is_none()).then(|| Step {
+        if !own || kept || live.deletion_timestamp().is_some() {
+            return None;
+        }
+        let kind: &'static Kind = facts.kinds.resource(&key.resource)?;
+        Some(Step {
             verb: Verb::Delete,
             kind: kind.kind,
             namespace: key.namespace.to_string(),
             name: key.name.to_string(),
             place: String::new(),
             changes: Vec::new(),
-            write: Write {
-                key: key.clone(),
-                resource: key.resource.to_string(),
-                config: None,
-                base: Some(live.revision()),
-            },
+            key: key.clone(),
+            ops: vec![removal(live, facts).ok()?],
         })
     })
     .collect()
+}
+
+/// Returns the operations that delete everything an Application owns; none if it does not prune.
+pub fn removals(owner: &Owner, facts: &Facts<'_>) -> Vec<Op> {
+    let steps = if owner.prune { deletions(owner, &BTreeSet::new(), facts) } else { Vec::new() };
+    steps.into_iter().flat_map(|step| step.ops).collect()
 }
 
 /// Says why a plan waits for a person: it would delete everything, or more than the budget allows.
@@ -306,14 +333,16 @@ fn hold(owner: &Owner, commit: &str, resolved: &Resolved, deletions: &[Step]) ->
         );
         return Some(Hold { reason: "EmptyRender", message, deletions: names });
     }
-    let allowed = (owner.budget)(&owner.budget_text, owner.inventory.len()).max(1);
+    let budget = owner.budget.clone().unwrap_or_else(|| IntOrString::String("50%".to_owned()));
+    // One object is always little enough: a share of a small inventory would round to none.
+    let allowed = budget.scaled(owner.inventory.len() as i64, true).unwrap_or(0).max(1) as usize;
     (names.len() > allowed).then(|| Hold {
         reason: "DeletionBudgetExceeded",
         message: format!(
             "{} of {} objects would be deleted, more than `spec.deletionBudget` ({}) allows; nothing is touched; {agree}",
             names.len(),
             owner.inventory.len(),
-            owner.budget_text
+            budget
         ),
         deletions: names,
     })
@@ -331,9 +360,4 @@ fn set_annotation(object: &mut Value, name: &str, value: &str) {
         *annotations = Value::Object(serde_json::Map::new());
     }
     annotations[name] = value.into();
-}
-
-/// Groups wanted objects by key, for callers that look single ones up.
-pub fn by_key(objects: &[Desired]) -> BTreeMap<&Key, &Desired> {
-    objects.iter().map(|desired| (&desired.key, desired)).collect()
 }

@@ -4,6 +4,7 @@
 //! [`kinds`].
 
 pub mod columns;
+pub mod crd;
 pub mod default;
 pub mod diff;
 pub mod error;

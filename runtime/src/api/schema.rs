@@ -6,6 +6,11 @@
 /// A type that can stand in a declared object.
 ///
 /// Implemented by `#[derive(Schema)]` for structs and unit enums, and here for the building blocks.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no schema",
+    label = "cannot stand in a declared object",
+    note = "derive `Schema` for a struct or an enum of words; implement it by hand for a wrapper"
+)]
 pub trait Schema {
     /// What values of this type look like in JSON.
     const TYPE: Type;

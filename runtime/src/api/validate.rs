@@ -148,9 +148,8 @@ impl Walk {
         for field in structure.fields {
             let item = map.get(field.name);
             let path = child(path, field.name);
-            if field.required
-                && (absent(item) || item.and_then(Value::as_array).is_some_and(Vec::is_empty))
-            {
+            let empty = matches!((&field.ty, item), (Type::List(_), Some(Value::Array(items))) if items.is_empty());
+            if field.required && (absent(item) || empty) {
                 self.errors.push(FieldError::required(path, ""));
                 continue;
             }

@@ -53,6 +53,8 @@ pub struct GitReference {
     pub tag: Option<String>,
     /// A commit by its full hash.
     pub commit: Option<String>,
+    /// A branch, or a tag where there is no such branch.
+    pub name: Option<String>,
 }
 
 /// What was last seen of a repository.
@@ -75,8 +77,10 @@ pub struct GitRepositoryStatus {
     pub author: Option<String>,
     /// When the commit was made.
     pub commit_time: Option<Time>,
-    /// When the repository was last asked successfully.
+    /// When the last new commit was found.
     pub last_fetch_time: Option<Time>,
+    /// Last value of the annotation `bowline.dev/requested-at` that was acted on.
+    pub last_handled_reconcile_at: Option<String>,
 }
 
 fn validate(value: &Value) -> Vec<FieldError> {
@@ -101,7 +105,7 @@ fn validate(value: &Value) -> Vec<FieldError> {
         .into_iter()
         .filter(|field| spec["ref"][field].is_string());
     for field in given.skip(1) {
-        let detail = "may not specify more than one of `branch`, `tag` and `commit`";
+        let detail = "may not specify more than one of `branch`, `tag`, `commit` and `name`";
         errors.push(FieldError::forbidden(format!("spec.ref.{field}"), detail));
     }
     if let Some(commit) = spec["ref"]["commit"].as_str()

@@ -11,6 +11,7 @@ mod probe;
 mod resources;
 mod security;
 mod status;
+mod update;
 mod validate;
 mod volume;
 mod volume_claim;
@@ -47,7 +48,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default, rename_all = "camelCase")]
 #[object(
     kind = "Pod", version = "v1", plural = "pods", short("po"), categories("all"), scope = Namespaced, status = PodStatus,
-    default = defaults::pod, validate = validate::pod, validate_update = validate::pod_update,
+    default = defaults::pod, validate = validate::pod, validate_update = update::pod,
     column(name = "Ready", type = "string", render = crate::api::columns::pod::ready),
     column(name = "Status", type = "string", render = crate::api::columns::pod::status),
     column(name = "Restarts", type = "string", render = crate::api::columns::pod::restarts),

@@ -1,0 +1,195 @@
+//! From files to manifests.
+//!
+//! Responsible for: finding the `*.yaml`, `*.yml` and `*.json` files below a directory of a commit or plain directory,
+//! reading every document with the meaning `kubectl` gives it, and reporting every mistake at once with its file and
+//! line. The result depends on the files alone, so [`InputsHash`] tells whether rendering again could change it.
+//!
+//! Must never: leave out a document silently, know a kind's fields, or read outside the tree.
+//!
+//! Start reading at [`render`].
+
+mod error;
+mod ignore;
+mod manifest;
+mod position;
+mod scalar;
+mod walk;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::source::{Content, Files, ReadError};
+
+pub use error::{Problem, RenderError};
+pub use manifest::{Manifest, ObjectName, Origin};
+pub use position::Positions;
+pub use walk::{Inputs, InputsHash, inputs_hash};
+pub use yaml::{DEPTH_MAX, DOCUMENT_BYTES_MAX, EXPANDED_BYTES_MAX, NODES_MAX};
+
+/// Size of one file of manifests, in bytes. A larger one is a mistake (a dump, a binary) more often than a wish.
+pub const FILE_BYTES_MAX: u64 = 8 << 20;
+
+/// Mistakes that are collected before rendering gives up: enough to repair a day's work, few enough to be read.
+pub const ERRORS_MAX: usize = 200;
+
+/// What a directory renders to.
+#[derive(Debug)]
+pub struct Rendered {
+    /// The objects, in byte order of the files and the order of documents in them.
+    pub objects: Vec<Manifest>,
+    /// What was read.
+    pub inputs: Inputs,
+    /// The hash of what was read: equal hashes mean an equal result.
+    pub inputs_hash: InputsHash,
+}
+
+/// Renders the manifests below `path` (the root where it is empty).
+///
+/// Objects without a namespace count as being in `default_namespace` when objects are compared for being declared
+/// twice; their manifests are left as written.
+///
+/// # Errors
+/// Every mistake found, ordered by file and line, at most [`ERRORS_MAX`]. Nothing is rendered where there is one: an
+/// incomplete set of objects must not be mistaken for the wish to delete the others.
+pub fn render(
+    files: &dyn Files,
+    path: &str,
+    default_namespace: &str,
+) -> Result<Rendered, Vec<RenderError>> {
+    let mut errors = Vec::new();
+    let found = walk::walk(files, path, &mut errors);
+    let mut objects = Vec::new();
+    for (file, target) in &found.manifests {
+        if errors.len() >= ERRORS_MAX {
+            break;
+        }
+        render_file(files, file, target, &mut objects, &mut errors);
+    }
+    report_duplicates(&objects, default_namespace, &mut errors);
+    let inputs_hash = match inputs_hash(files, &found.inputs) {
+        Ok(hash) => hash,
+        Err(error) => {
+            errors.push(RenderError::file(&Arc::from(path), Problem::Read(error)));
+            return Err(errors);
+        }
+    };
+    if errors.is_empty() {
+        return Ok(Rendered {
+            objects,
+            inputs: found.inputs,
+            inputs_hash,
+        });
+    }
+    errors.sort_by(|one, other| {
+        (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column))
+    });
+    errors.truncate(ERRORS_MAX);
+    Err(errors)
+}
+
+fn render_file(
+    files: &dyn Files,
+    file: &Arc<str>,
+    target: &str,
+    objects: &mut Vec<Manifest>,
+    errors: &mut Vec<RenderError>,
+) {
+    let text = match read_text(files, target) {
+        Ok(text) => text,
+        Err(problem) => return errors.push(RenderError::file(file, problem)),
+    };
+    let (documents, faults) = yaml::documents(text.trim_start_matches('\u{feff}'));
+    for fault in faults {
+        let (line, column) = (Some(fault.line), fault.column);
+        errors.push(RenderError {
+            file: file.clone(),
+            line,
+            column,
+            problem: fault.problem,
+        });
+    }
+    for document in &documents {
+        manifest::collect(file, document, objects, errors);
+    }
+}
+
+/// Reads a file as UTF-8 text with `\n` line ends as the YAML parser takes them.
+fn read_text(files: &dyn Files, path: &str) -> Result<String, Problem> {
+    match files.read(path, FILE_BYTES_MAX) {
+        Ok(Content::Bytes(bytes)) => String::from_utf8(bytes).map_err(|error| Problem::Syntax {
+            message: format!(
+                "the file is not UTF-8 text (byte {})",
+                error.utf8_error().valid_up_to()
+            ),
+            hint: "save it as UTF-8, or list it in `.bowlineignore` if it is no manifest",
+        }),
+        Ok(Content::LfsPointer) => Err(Problem::Entry(
+            "this is a Git LFS pointer, the file itself is not in the repository: commit manifests without LFS",
+        )),
+        Err(error) => Err(Problem::Read(error)),
+    }
+}
+
+fn report_duplicates(objects: &[Manifest], default_namespace: &str, errors: &mut Vec<RenderError>) {
+    let mut seen = BTreeMap::<ObjectName, &Origin>::new();
+    for object in objects {
+        let name = object.name(default_namespace);
+        match seen.get(&name) {
+            Some(first) => {
+                let problem = Problem::DuplicateObject {
+                    object: name.to_string(),
+                    first: first.to_string(),
+                };
+                errors.push(RenderError::line(
+                    &object.origin.file,
+                    object.origin.line,
+                    problem,
+                ));
+            }
+            None => {
+                seen.insert(name, &object.origin);
+            }
+        }
+    }
+}
+
+/// Returns up to three of `names` that resemble `wanted`, best first.
+pub(crate) fn nearest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Vec<String> {
+    let mut ranked: Vec<(usize, &str)> = names
+        .map(|name| (distance(&wanted.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(distance, name)| {
+            *distance <= wanted.chars().count().max(name.chars().count()).div_ceil(3)
+        })
+        .collect();
+    ranked.sort();
+    ranked
+        .into_iter()
+        .take(3)
+        .map(|(_, name)| name.to_owned())
+        .collect()
+}
+
+/// Returns the edit distance of two short texts (Levenshtein); the inputs are cut at 64 characters.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.chars().take(64).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for column in 0..other.len() {
+            let change = diagonal + usize::from(letter != other[column]);
+            diagonal = row[column + 1];
+            row[column + 1] = change.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// Makes a read error of one path.
+fn read_error(path: &str, error: ReadError) -> RenderError {
+    RenderError::file(&Arc::from(path), Problem::Read(error))
+}
+
+#[cfg(test)]
+mod tests;

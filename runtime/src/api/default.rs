@@ -49,8 +49,7 @@ fn structure(structure: &Struct, value: &mut Value) {
         if let Some(default) = field.default
             && absent(map.get(field.name))
         {
-            let default = serde_json::from_str(default)
-                .expect("invariant: the derive checks that a default is JSON");
+            let default = serde_json::from_str(default).expect("invariant: the derive checks that a default is JSON");
             map.insert(field.name.to_owned(), default);
         }
         if let Some(item) = map.get_mut(field.name) {
@@ -62,12 +61,8 @@ fn structure(structure: &Struct, value: &mut Value) {
 fn walk(ty: &Type, value: &mut Value) {
     match (ty, value) {
         (Type::Struct(inner), value) => structure(inner(), value),
-        (Type::List(inner), Value::Array(items)) => {
-            items.iter_mut().for_each(|item| walk(inner, item))
-        }
-        (Type::Map(inner), Value::Object(map)) => {
-            map.values_mut().for_each(|item| walk(inner, item))
-        }
+        (Type::List(inner), Value::Array(items)) => items.iter_mut().for_each(|item| walk(inner, item)),
+        (Type::Map(inner), Value::Object(map)) => map.values_mut().for_each(|item| walk(inner, item)),
         _ => {}
     }
 }

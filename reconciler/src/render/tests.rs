@@ -128,7 +128,7 @@ fn all_mistakes_are_told_at_once() {
         .collect();
     let expected = [
         "a.yaml:6:3: the key `a` is already set on line 5",
-        "a.yaml:9:1:",
+        "a.yaml:8:4: unclosed bracket",
         "b.yaml:1: the document has no `apiVersion`: a manifest has `apiVersion`, `kind` and `metadata.name` (nearest: `apiversion`); list files that are no manifests in `.bowlineignore`",
         "c.yaml:1: the document is not a mapping",
         "d.yaml:1: `metadata.name` is not a text",

@@ -377,9 +377,12 @@ impl<'a> Reader<'a> {
                     .into_key()
                     .map_err(|message| at(Problem::Value(message)))?,
                 _ => {
-                    return Err(at(Problem::Value(
-                        "a list or mapping cannot be a key".to_owned(),
-                    )));
+                    let line = self.text.lines().nth(place.0 as usize - 1).unwrap_or("");
+                    let message = "a list or mapping cannot be a key".to_owned();
+                    return Err(at(Problem::Syntax {
+                        message,
+                        hint: syntax_hint(line),
+                    }));
                 }
             };
             let member = Member {

@@ -293,8 +293,9 @@ impl Watcher {
             ),
             // Only names on the way to the repository matter; the parent may be as busy as `/tmp`.
             Role::Way => {
-                let ours = name == ".git"
-                    || name == "HEAD"
+                // `git init` makes these one by one; only with the last of them it is a repository.
+                let parts = [".git", "HEAD", "objects", "refs", "commondir"];
+                let ours = parts.iter().any(|part| name == *part)
                     || self.path.components().any(|part| part.as_os_str() == name);
                 (ours, ours)
             }

@@ -19,6 +19,8 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use git2::Oid;
+
 use crate::source::{Content, Files, ReadError};
 
 pub use error::{Problem, RenderError};
@@ -37,11 +39,18 @@ pub const ERRORS_MAX: usize = 200;
 #[derive(Debug)]
 pub struct Rendered {
     /// The objects, in byte order of the files and the order of documents in them.
-    pub objects: Vec<Manifest>,
+    pub objects: Vec<Arc<Manifest>>,
     /// What was read.
     pub inputs: Inputs,
     /// The hash of what was read: equal hashes mean an equal result.
     pub inputs_hash: InputsHash,
+}
+
+/// The files of the last render of one application, by path and object id. Those that a render does not meet are
+/// dropped. It holds the objects of the last render, which its user holds too.
+#[derive(Debug, Default)]
+pub struct RenderCache {
+    files: BTreeMap<(Arc<str>, Oid), Vec<Arc<Manifest>>>,
 }
 
 /// Renders the manifests below `path` (the root where it is empty).
@@ -57,14 +66,39 @@ pub fn render(
     path: &str,
     default_namespace: &str,
 ) -> Result<Rendered, Vec<RenderError>> {
+    render_with(files, path, default_namespace, &mut RenderCache::default())
+}
+
+/// Does as [`render`] and reads only the files of a commit that `cache` has not seen, so that one changed file among
+/// thousands costs little more than a walk. Give each application a cache of its own.
+///
+/// # Errors
+/// As [`render`].
+pub fn render_with(
+    files: &dyn Files,
+    path: &str,
+    default_namespace: &str,
+    cache: &mut RenderCache,
+) -> Result<Rendered, Vec<RenderError>> {
     let mut errors = Vec::new();
     let found = walk::walk(files, path, &mut errors);
-    let mut objects = Vec::new();
-    for (file, target) in &found.manifests {
+    let (mut objects, mut before) = (Vec::new(), std::mem::take(&mut cache.files));
+    for candidate in &found.manifests {
         if errors.len() >= ERRORS_MAX {
             break;
         }
-        render_file(files, file, target, &mut objects, &mut errors);
+        let key = candidate.id.map(|id| (candidate.shown.clone(), id));
+        if let Some((key, cached)) = key.as_ref().and_then(|key| before.remove_entry(key)) {
+            objects.extend(cached.iter().cloned());
+            cache.files.insert(key, cached);
+            continue;
+        }
+        let wrong = errors.len();
+        let fresh = render_file(files, &candidate.shown, &candidate.real, &mut errors);
+        objects.extend(fresh.iter().cloned());
+        if let Some(key) = key.filter(|_| errors.len() == wrong) {
+            cache.files.insert(key, fresh);
+        }
     }
     report_duplicates(&objects, default_namespace, &mut errors);
     let inputs_hash = match inputs_hash(files, &found.inputs) {
@@ -92,12 +126,15 @@ fn render_file(
     files: &dyn Files,
     file: &Arc<str>,
     target: &str,
-    objects: &mut Vec<Manifest>,
     errors: &mut Vec<RenderError>,
-) {
+) -> Vec<Arc<Manifest>> {
+    let mut objects = Vec::new();
     let text = match read_text(files, target) {
         Ok(text) => text,
-        Err(problem) => return errors.push(RenderError::file(file, problem)),
+        Err(problem) => {
+            errors.push(RenderError::file(file, problem));
+            return Vec::new();
+        }
     };
     let (documents, faults) = yaml::documents(text.trim_start_matches('\u{feff}'));
     for fault in faults {
@@ -110,8 +147,9 @@ fn render_file(
         });
     }
     for document in &documents {
-        manifest::collect(file, document, objects, errors);
+        manifest::collect(file, document, &mut objects, errors);
     }
+    objects.into_iter().map(Arc::new).collect()
 }
 
 /// Reads a file as UTF-8 text with `\n` line ends as the YAML parser takes them.
@@ -131,7 +169,11 @@ fn read_text(files: &dyn Files, path: &str) -> Result<String, Problem> {
     }
 }
 
-fn report_duplicates(objects: &[Manifest], default_namespace: &str, errors: &mut Vec<RenderError>) {
+fn report_duplicates(
+    objects: &[Arc<Manifest>],
+    default_namespace: &str,
+    errors: &mut Vec<RenderError>,
+) {
     let mut seen = BTreeMap::<ObjectName, &Origin>::new();
     for object in objects {
         let name = object.name(default_namespace);

@@ -101,7 +101,7 @@ fn float_key(value: f64) -> String {
         .parse()
         .expect("invariant: `{:e}` writes an integer exponent");
     // Go decides by a precision of 6 when the shortest form is asked for.
-    if exponent < -4 || exponent >= 6 {
+    if !(-4..6).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{mantissa}e{sign}{:02}", exponent.abs());
     }

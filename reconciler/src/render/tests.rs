@@ -245,3 +245,65 @@ fn field_paths_lead_to_lines() {
     );
     assert_eq!(object.positions.line("/nothing"), None);
 }
+
+#[test]
+fn a_cache_keeps_what_did_not_change_and_forgets_what_is_gone() {
+    let root = tempfile::tempdir().expect("a directory");
+    let repository = git2::Repository::init(root.path()).expect("a repository");
+    let source = crate::source::Source::open(
+        root.path().join("unused"),
+        crate::source::RepoUrl::from_path(root.path()).expect("a path"),
+    );
+    let mut cache = RenderCache::default();
+    let mut commit = |files: &[(&str, String)]| {
+        let mut tree = repository.treebuilder(None).expect("a tree");
+        for (name, text) in files {
+            tree.insert(
+                name,
+                repository.blob(text.as_bytes()).expect("a blob"),
+                0o100_644,
+            )
+            .expect("an entry");
+        }
+        let tree = repository
+            .find_tree(tree.write().expect("a tree"))
+            .expect("a tree");
+        let person = git2::Signature::new("a", "a@b", &git2::Time::new(0, 0)).expect("a person");
+        let id = repository
+            .commit(None, &person, &person, "x", &tree, &[])
+            .expect("a commit");
+        let tree = source.tree(id.into()).expect("a tree");
+        render_with(&tree, "", "default", &mut cache)
+            .expect("valid")
+            .objects
+    };
+    let first = commit(&[("a.yaml", object("a")), ("b.yaml", object("b"))]);
+    let second = commit(&[("a.yaml", object("a")), ("b.yaml", object("c"))]);
+    assert!(
+        Arc::ptr_eq(&first[0], &second[0]),
+        "an unchanged file is not read again"
+    );
+    assert_eq!(second[1].name("x").name, "c");
+    commit(&[("a.yaml", object("a"))]);
+    assert_eq!(cache.files.len(), 1, "what is gone is forgotten");
+}
+
+#[test]
+fn a_link_in_the_middle_is_an_input() {
+    let case = Case::new(&[
+        ("x/a.yaml", &object("a")),
+        ("y/a.yaml", &object("b")),
+        ("app/b.yaml", &object("c")),
+    ]);
+    let link = |target: &str, at: &str| {
+        std::os::unix::fs::symlink(target, case.path().join(at)).expect("a link");
+    };
+    link("x", "current");
+    link("../current/a.yaml", "app/a.yaml");
+    let rendered = case.render("app").expect("valid");
+    fs::remove_file(case.path().join("current")).expect("removed");
+    link("y", "current");
+    let now =
+        inputs_hash(&DirTree::open(case.path()).expect("open"), &rendered.inputs).expect("a hash");
+    assert_ne!(now, rendered.inputs_hash);
+}

@@ -10,11 +10,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use git2::Oid;
 use sha2::{Digest as _, Sha256};
 
 use super::ignore::Ignore;
 use super::{ERRORS_MAX, Problem, RenderError, nearest, read_error};
-use crate::source::{Content, Entry, EntryKind, Files, ReadError, normal, resolve};
+use crate::source::{Content, Entry, EntryKind, Files, ReadError, normal, resolve_noting};
 
 /// The name of the file that lists what is no manifest.
 pub(super) const IGNORE_FILE: &str = ".bowlineignore";
@@ -67,10 +68,19 @@ pub fn inputs_hash(files: &dyn Files, inputs: &Inputs) -> Result<InputsHash, Rea
     Ok(InputsHash(hasher.finalize().into()))
 }
 
+/// A file that is to be read as manifests.
+pub(super) struct Candidate {
+    /// The path a person knows it under.
+    pub shown: Arc<str>,
+    /// The path it is read from: another one for a link.
+    pub real: String,
+    /// The object id, where the tree knows it.
+    pub id: Option<Oid>,
+}
+
 /// What a walk found.
 pub(super) struct Found {
-    /// Each manifest by the name a person knows it under and the path it is read from (another one for a link).
-    pub manifests: Vec<(Arc<str>, String)>,
+    pub manifests: Vec<Candidate>,
     pub inputs: Inputs,
 }
 
@@ -120,7 +130,7 @@ impl Walker<'_> {
                 },
             )
         };
-        let real = match resolve(self.files, &shown) {
+        let real = match self.resolve(&shown) {
             Ok(real) => real,
             Err(ReadError::NotFound { .. }) => return Err(missing(self.files)),
             Err(error) => return Err(read_error(&shown, error)),
@@ -135,6 +145,17 @@ impl Walker<'_> {
         }
         self.found.inputs.paths.insert(real.clone());
         Ok(real)
+    }
+
+    /// Resolves a path and notes everything the answer depends on, also where there is none.
+    fn resolve(&mut self, path: &str) -> Result<String, ReadError> {
+        let mut links = Vec::new();
+        let result = resolve_noting(self.files, path, &mut |link| links.push(link.to_owned()));
+        self.found.inputs.paths.extend(links);
+        if let Err(ReadError::NotFound { path }) = &result {
+            self.found.inputs.paths.insert(path.clone());
+        }
+        result
     }
 
     /// Walks the directory `real`, which a person knows as `shown`.
@@ -212,7 +233,7 @@ impl Walker<'_> {
         }
         match entry.kind {
             EntryKind::Directory => self.directory(&entry.path, &shown),
-            EntryKind::File if is_manifest_name(name) => self.manifest(&shown, entry.path.clone()),
+            EntryKind::File if is_manifest_name(name) => self.manifest(&shown, entry.clone()),
             EntryKind::File => {}
             EntryKind::Symlink => self.symlink(entry, &shown),
             EntryKind::Submodule => {
@@ -232,7 +253,7 @@ impl Walker<'_> {
         }
     }
 
-    fn manifest(&mut self, shown: &str, real: String) {
+    fn manifest(&mut self, shown: &str, entry: Entry) {
         if shown.rsplit('/').next().is_some_and(is_kustomization) {
             let problem = Problem::Entry(
                 "kustomizations are not rendered: commit the output of `kubectl kustomize`, or list this file in `.bowlineignore`",
@@ -241,11 +262,15 @@ impl Walker<'_> {
                 .errors
                 .push(RenderError::file(&Arc::from(shown), problem));
         }
-        self.found.manifests.push((Arc::from(shown), real));
+        self.found.manifests.push(Candidate {
+            shown: Arc::from(shown),
+            real: entry.path,
+            id: entry.id,
+        });
     }
 
     fn symlink(&mut self, entry: &Entry, shown: &str) {
-        let target = match resolve(self.files, &entry.path) {
+        let target = match self.resolve(&entry.path) {
             Ok(target) => target,
             // A dangling or foreign link matters only where a manifest was to be expected.
             Err(_) if !is_manifest_name(entry.name()) => return,
@@ -259,7 +284,7 @@ impl Walker<'_> {
                 }
             }
             Ok(Some(found)) if found.kind == EntryKind::File && is_manifest_name(entry.name()) => {
-                self.manifest(shown, target)
+                self.manifest(shown, found)
             }
             Ok(_) => {}
             Err(error) => self.errors.push(read_error(shown, error)),

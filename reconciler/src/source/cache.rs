@@ -24,7 +24,7 @@ use super::http::Session;
 use super::reference::{Commit, GitRef};
 use super::transport::Dialogue;
 use super::url::RepoUrl;
-use super::{local, sys};
+use super::{local, sys, tidy};
 
 /// The name space of the refs kept here.
 const KEPT: &str = "refs/bowline";
@@ -101,7 +101,7 @@ impl Fetch<'_> {
     fn afresh(&self, cache: &Path) -> Result<Commit, FetchError> {
         let fresh = beside(cache, "new");
         discard(&fresh)?;
-        let result = self.into_new(&fresh);
+        let result = self.bring_into_new(&fresh);
         let Ok(commit) = result else {
             // What was half fetched is worth nothing; the first error is the one to tell.
             let _ = discard(&fresh);
@@ -111,7 +111,7 @@ impl Fetch<'_> {
         Ok(commit)
     }
 
-    fn into_new(&self, fresh: &Path) -> Result<Commit, FetchError> {
+    fn bring_into_new(&self, fresh: &Path) -> Result<Commit, FetchError> {
         fs::create_dir_all(fresh).map_err(cache_error("make", fresh))?;
         let mut options = RepositoryInitOptions::new();
         options.bare(true).no_reinit(true).external_template(false);
@@ -136,7 +136,7 @@ impl Fetch<'_> {
         result.map_err(|error| match error {
             Step::Git(error) => dialogue
                 .take_failure()
-                .unwrap_or_else(|| self.classify(error)),
+                .unwrap_or_else(|| self.classify(repository, error)),
             Step::Fetch(error) => error,
         })
     }
@@ -182,6 +182,9 @@ impl Fetch<'_> {
                 url: self.url.clone(),
                 source,
             })?;
+            if let Err(error) = tidy::tidy(repository, KEPT) {
+                tracing::warn!(cache = %repository.path().display(), %error, "the packs of a cache were not joined");
+            }
         }
         Ok(commit)
     }
@@ -222,7 +225,7 @@ impl Fetch<'_> {
         found.and_then(|commit| commit.tree()).is_ok()
     }
 
-    fn classify(&self, source: git2::Error) -> FetchError {
+    fn classify(&self, repository: &Repository, source: git2::Error) -> FetchError {
         let url = self.url.clone();
         match source.class() {
             ErrorClass::Odb
@@ -235,7 +238,7 @@ impl Fetch<'_> {
             }
             ErrorClass::Os | ErrorClass::Filesystem => FetchError::Cache {
                 action: "write",
-                path: PathBuf::new(),
+                path: repository.path().to_owned(),
                 source: io::Error::other(source.message().to_owned()),
             },
             _ => FetchError::Protocol { url, source },

@@ -172,6 +172,7 @@ impl Files for DirTree {
         Ok(self.stat(&path)?.map(|stat| Entry {
             kind: kind(&stat),
             path,
+            id: None,
         }))
     }
 
@@ -196,6 +197,7 @@ impl Files for DirTree {
                 entries.push(Entry {
                     kind: kind(&stat),
                     path,
+                    id: None,
                 });
             }
         }

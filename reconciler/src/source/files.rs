@@ -29,6 +29,8 @@ pub struct Entry {
     pub path: String,
     /// What it is.
     pub kind: EntryKind,
+    /// The object id where the reader knows it without reading the file: in commits, not in plain directories.
+    pub id: Option<Oid>,
 }
 
 impl Entry {
@@ -174,6 +176,15 @@ pub(crate) fn join(directory: &str, name: &str) -> String {
 /// # Errors
 /// [`ReadError::Outside`] for a link that is absolute or leads above the root, [`ReadError::LinkLoop`] for too many.
 pub fn resolve(files: &dyn Files, path: &str) -> Result<String, ReadError> {
+    resolve_noting(files, path, &mut |_| {})
+}
+
+/// Does as [`resolve`] and calls `link` with the path of every link on the way: on each of them the result depends.
+pub(crate) fn resolve_noting(
+    files: &dyn Files,
+    path: &str,
+    link: &mut dyn FnMut(&str),
+) -> Result<String, ReadError> {
     let mut pending: Vec<String> = parts_reversed(path);
     let (mut done, mut links) = (Vec::<String>::new(), 0);
     while let Some(part) = pending.pop() {
@@ -191,6 +202,7 @@ pub fn resolve(files: &dyn Files, path: &str) -> Result<String, ReadError> {
         match files.entry(&here)? {
             Some(entry) if entry.kind == EntryKind::Symlink => {
                 links += 1;
+                link(&here);
                 if links > LINKS_MAX {
                     return Err(ReadError::LinkLoop {
                         path: path.to_owned(),

@@ -120,6 +120,7 @@ impl Files for Tree {
         Ok(found.map(|found| Entry {
             path,
             kind: found.kind,
+            id: Some(found.id),
         }))
     }
 
@@ -148,6 +149,7 @@ impl Files for Tree {
             entries.push(Entry {
                 path: join(&path, &name),
                 kind: kind(&entry),
+                id: Some(entry.id()),
             });
         }
         // Git orders directories as if their names ended with `/`.

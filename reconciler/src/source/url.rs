@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use reqwest::Url;
 
@@ -14,12 +15,14 @@ use super::access::Credentials;
 
 /// Where a repository is: a path on this host, or an HTTP(S) URL. Printed without credentials.
 #[derive(Clone)]
-pub struct RepoUrl {
+pub struct RepoUrl(Arc<Parts>);
+
+struct Parts {
     place: Place,
     credentials: Option<Credentials>,
 }
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     Local(PathBuf),
     Remote(Url),
@@ -104,10 +107,11 @@ impl RepoUrl {
         let path = std::path::absolute(path).map_err(|_| UrlError::RelativePath {
             path: path.display().to_string(),
         })?;
-        Ok(Self {
-            place: Place::Local(path),
-            credentials: None,
-        })
+        Ok(Self::new(Place::Local(path), None))
+    }
+
+    fn new(place: Place, credentials: Option<Credentials>) -> Self {
+        Self(Arc::new(Parts { place, credentials }))
     }
 
     fn local(path: &str) -> Result<Self, UrlError> {
@@ -121,10 +125,7 @@ impl RepoUrl {
                 reason: "a path cannot contain NUL".to_owned(),
             });
         }
-        Ok(Self {
-            place: Place::Local(PathBuf::from(path)),
-            credentials: None,
-        })
+        Ok(Self::new(Place::Local(PathBuf::from(path)), None))
     }
 
     fn remote(text: &str, policy: HttpPolicy) -> Result<Self, UrlError> {
@@ -149,15 +150,12 @@ impl RepoUrl {
                 url: url.to_string(),
             });
         }
-        Ok(Self {
-            place: Place::Remote(url),
-            credentials,
-        })
+        Ok(Self::new(Place::Remote(url), credentials))
     }
 
     /// Returns the path of a repository on this host.
     pub fn local_path(&self) -> Option<&Path> {
-        match &self.place {
+        match &self.0.place {
             Place::Local(path) => Some(path),
             Place::Remote(_) => None,
         }
@@ -165,7 +163,7 @@ impl RepoUrl {
 
     /// Returns the URL of a remote repository, without credentials.
     pub(super) fn remote_url(&self) -> Option<&Url> {
-        match &self.place {
+        match &self.0.place {
             Place::Local(_) => None,
             Place::Remote(url) => Some(url),
         }
@@ -173,13 +171,13 @@ impl RepoUrl {
 
     /// Returns the credentials that stood in the URL.
     pub(super) fn credentials(&self) -> Option<&Credentials> {
-        self.credentials.as_ref()
+        self.0.credentials.as_ref()
     }
 }
 
 impl fmt::Display for RepoUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
+        match &self.0.place {
             Place::Local(path) => write!(f, "{}", path.display()),
             Place::Remote(url) => f.write_str(url.as_str()),
         }
@@ -209,7 +207,7 @@ impl PartialOrd for RepoUrl {
 impl Ord for RepoUrl {
     /// Compares the places only: with other credentials it is the same repository.
     fn cmp(&self, other: &Self) -> Ordering {
-        self.place.cmp(&other.place)
+        self.0.place.cmp(&other.0.place)
     }
 }
 

@@ -758,3 +758,31 @@ fn broken_packs_leave_what_was_there() {
     assert_eq!(fetch(&source, "main").expect("found"), second);
     assert!(Path::new(&world.cache()).exists());
 }
+
+#[test]
+fn many_fetches_leave_few_packs() {
+    let world = World::new();
+    let Some(server) = world.server(false) else {
+        return;
+    };
+    let source = world.source(&server.url("git/config"));
+    let first = world.commit("one");
+    world
+        .repo
+        .git(["tag", "--annotate", "--message", "x", "v1"])
+        .expect("a tag");
+    assert_eq!(fetch(&source, "v1").expect("found"), first);
+    let mut last = first.clone();
+    for round in 0..60 {
+        last = world.commit(&format!("round {round}"));
+        assert_eq!(fetch(&source, "main").expect("found"), last);
+    }
+    let packs = fs::read_dir(world.cache().join("objects/pack")).expect("a directory");
+    let packs = packs
+        .flatten()
+        .filter(|entry| entry.path().extension().is_some_and(|end| end == "pack"));
+    assert!(packs.count() <= 51);
+    assert_eq!(text(&source, &last, "app/a.yaml"), "round 59");
+    assert_eq!(text(&source, &first, "app/a.yaml"), "one");
+    assert_eq!(fetch(&source, "v1").expect("found"), first);
+}

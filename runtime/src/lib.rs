@@ -7,6 +7,9 @@
 //! Imports run `host`, `control` → `store` → `api`; `control` and `host` meet only in the store.
 #![deny(missing_docs)]
 
+// The macros emit absolute paths into this crate, which must hold inside it, too.
+extern crate self as bowline_runtime;
+
 pub mod api;
 pub mod control;
 pub mod host;

@@ -50,6 +50,11 @@ pub struct ObjectMeta {
 }
 
 impl ObjectMeta {
+    /// Whether nothing is set, as in most templates.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Returns the reference to the managing controller, if there is one.
     pub fn controller(&self) -> Option<&OwnerReference> {
         self.owner_references.iter().find(|owner| owner.controller == Some(true))

@@ -107,6 +107,10 @@ impl Kind {
     pub fn resource(&self) -> String {
         if self.group.is_empty() { self.plural.to_owned() } else { format!("{}.{}", self.plural, self.group) }
     }
+    /// Returns `singular.group` as `get -o name` prints it (`pod`, `deployment.apps`).
+    pub fn resource_name(&self) -> String {
+        if self.group.is_empty() { self.singular.to_owned() } else { format!("{}.{}", self.singular, self.group) }
+    }
     /// Returns the key of the object with this namespace (empty for cluster scope) and name.
     pub fn key(&self, namespace: &str, name: &str) -> Key {
         let namespace = if self.scope == Scope::Namespaced { namespace } else { "" };

@@ -6,6 +6,11 @@
 /// A type that can stand in a declared object.
 ///
 /// Implemented by `#[derive(Schema)]` for structs and unit enums, and here for the building blocks.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no schema",
+    label = "cannot stand in a declared object",
+    note = "derive `Schema` for a struct or an enum of words; implement it by hand for a wrapper"
+)]
 pub trait Schema {
     /// What values of this type look like in JSON.
     const TYPE: Type;
@@ -93,6 +98,25 @@ pub struct Field {
     pub not_enforced: Option<&'static str>,
     /// Whether the value is secret: masked in plans, diffs, logs and errors.
     pub sensitive: bool,
+}
+
+impl Field {
+    /// A field with nothing but a name, a description and a type; the macros set the rest by struct update.
+    pub const fn new(name: &'static str, doc: &'static str, ty: Type) -> Self {
+        Self {
+            name,
+            doc,
+            ty,
+            required: false,
+            default: None,
+            rules: Rules::NONE,
+            list: ListKind::Atomic,
+            atomic: false,
+            immutable: false,
+            not_enforced: None,
+            sensitive: false,
+        }
+    }
 }
 
 /// Limits on a field's value; those that do not apply to its type are left at their default.

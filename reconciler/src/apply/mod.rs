@@ -1,0 +1,3 @@
+//! What an Application owns: the inventory that is written before the first object.
+
+pub mod inventory;

@@ -1,0 +1,48 @@
+//! `bowline down`: ends everything of a state directory.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use http::Method;
+use serde_json::Value;
+
+use super::{ClientError, Context, exit, output};
+use crate::daemon;
+
+/// Stop every pod and remove every mount, namespace and cgroup of this state directory
+///
+/// The store, images and logs stay, so that the next `bowline up` brings everything back.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Runs the verb.
+pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
+    if !args.yes && !confirmed(context)? {
+        eprintln!("nothing was stopped");
+        return Ok(exit::FAILED);
+    }
+    // A running daemon would start everything anew: it goes first, and says when its last pod has ended.
+    let stopped = match context.client.send(Method::POST, "/bowline/v1/down", &Value::Null).await {
+        Ok(answer) => answer.get("pods").and_then(Value::as_u64).unwrap_or(0),
+        Err(ClientError::NotRunning { .. }) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    let left = daemon::remove_instance(&context.state_dir).await?;
+    let pods = stopped + left;
+    output::print(&format!("stopped {pods} pod{}\n", if pods == 1 { "" } else { "s" }))?;
+    Ok(exit::OK)
+}
+
+fn confirmed(context: &Context) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        anyhow::bail!("`down` stops every pod of `{}`: say `--yes` when nobody can be asked", context.state_dir.display());
+    }
+    eprint!("Stop every pod of {}? [y/N] ", context.state_dir.display());
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

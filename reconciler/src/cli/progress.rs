@@ -1,0 +1,168 @@
+//! What people see while Applications change: a live block on a terminal, a line for each change elsewhere.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+
+use bowline_runtime::api::Object as _;
+use bowline_runtime::api::kinds::{Application, ApplicationStatus};
+
+use super::output::{self, Tone};
+
+/// Where an Application stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The newest commit is applied and every object is healthy.
+    Healthy,
+    /// Something is on its way.
+    Progressing(String),
+    /// The newest commit was rejected.
+    Rejected(String),
+    /// A person has to agree first.
+    Held(String),
+    /// A person suspended it.
+    Suspended,
+}
+
+impl Verdict {
+    /// Whether waiting longer may change the verdict by itself.
+    pub fn is_final(&self) -> bool {
+        !matches!(self, Self::Progressing(_))
+    }
+    /// Whether the Application is as it should be.
+    pub fn is_good(&self) -> bool {
+        matches!(self, Self::Healthy | Self::Suspended)
+    }
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Progressing(_) => "progressing",
+            Self::Rejected(_) => "rejected",
+            Self::Held(_) => "held",
+            Self::Suspended => "suspended",
+        }
+    }
+    fn tone(&self) -> Tone {
+        match self {
+            Self::Healthy => Tone::Good,
+            Self::Progressing(_) | Self::Held(_) | Self::Suspended => Tone::Warn,
+            Self::Rejected(_) => Tone::Bad,
+        }
+    }
+    fn message(&self) -> &str {
+        match self {
+            Self::Healthy | Self::Suspended => "",
+            Self::Progressing(message) | Self::Rejected(message) | Self::Held(message) => message,
+        }
+    }
+}
+
+/// Returns the verdict on an Application; `commit` is the newest one of its source, where it is known.
+pub fn verdict(application: &Application, commit: Option<&str>) -> Verdict {
+    let none = ApplicationStatus::default();
+    let status = application.status.as_ref().unwrap_or(&none);
+    if application.spec.suspend == Some(true) {
+        return Verdict::Suspended;
+    }
+    let revision = status.revision.clone().unwrap_or_default();
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
+    let message = ready.and_then(|condition| condition.message.clone()).unwrap_or_else(|| "not looked at yet".into());
+    if status.observed_generation != application.meta().generation {
+        return Verdict::Progressing("its latest change has not been looked at yet".into());
+    }
+    if commit.is_some() && revision.seen.as_deref() != commit {
+        return Verdict::Progressing("the newest commit has not been looked at yet".into());
+    }
+    if let Some(held) = &status.held {
+        return Verdict::Held(held.message.clone().unwrap_or_default());
+    }
+    if let Some(rejected) = revision.rejected.as_ref().filter(|rejected| Some(&rejected.commit) == revision.seen.as_ref()) {
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        return Verdict::Rejected(format!("{}: {}", text(&rejected.reason), text(&rejected.message)));
+    }
+    if ready.is_some_and(|condition| condition.status == "True") && revision.healthy == revision.seen {
+        return Verdict::Healthy;
+    }
+    Verdict::Progressing(message)
+}
+
+/// Returns the first seven digits of a commit.
+pub fn short(commit: &str) -> &str {
+    commit.get(..7).unwrap_or(commit)
+}
+
+/// Returns an Application's line: name, verdict, commit, message.
+pub fn line(application: &Application, verdict: &Verdict, width: usize) -> String {
+    let seen = application.status.as_ref().and_then(|status| status.revision.as_ref()?.seen.as_deref());
+    let name = &application.meta().name;
+    let commit = seen.map(short).unwrap_or("-");
+    let word = output::tone(verdict.tone(), &format!("{:<11}", verdict.word()));
+    let text = format!("{name:<width$}  {word}  {commit:<7}  {}", output::printable(verdict.message()));
+    text.trim_end().to_owned()
+}
+
+/// Shows verdicts as they change.
+#[derive(Debug, Default)]
+pub struct Progress {
+    shown: BTreeMap<String, String>,
+    lines: usize,
+}
+
+impl Progress {
+    /// Shows the present state of all Applications; prints only what changed when standard output is no terminal.
+    pub fn show(&mut self, rows: &[(&Application, Verdict)]) {
+        let width = rows.iter().map(|(application, _)| application.meta().name.len()).max().unwrap_or(0);
+        let terminal = std::io::stdout().is_terminal();
+        let mut out = std::io::stdout().lock();
+        if terminal && self.lines > 0 {
+            // Up to the block's first line, and clear from there on.
+            let _unwritable = write!(out, "\x1b[{}A\x1b[J", self.lines);
+        }
+        for (application, verdict) in rows {
+            let text = line(application, verdict, width);
+            let key = application.meta().name.clone();
+            if terminal || self.shown.get(&key) != Some(&text) {
+                let _unwritable = writeln!(out, "{}", if terminal { cut(&text) } else { &text });
+            }
+            self.shown.insert(key, text);
+        }
+        self.lines = rows.len();
+    }
+}
+
+/// Cuts a line so that it does not wrap: the block above must keep its height.
+fn cut(text: &str) -> &str {
+    let columns = terminal_columns();
+    // Colour codes take no room on the screen; 9 is the most that one line holds.
+    text.char_indices().nth(columns + 9).map_or(text, |(index, _)| &text[..index])
+}
+
+fn terminal_columns() -> usize {
+    std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn check(case: &str, status: serde_json::Value, commit: Option<&str>, expected: &str) {
+        let value = json!({"metadata": {"name": "web", "generation": 1}, "spec": {"source": {"name": "config"}},
+            "status": status});
+        let application: Application = serde_json::from_value(value).expect("an Application");
+        let verdict = verdict(&application, commit);
+        assert_eq!(format!("{} {}", verdict.word(), verdict.message()).trim_end(), expected, "{case}");
+    }
+
+    #[test]
+    fn the_verdict_is_about_the_newest_commit() {
+        let ready = json!([{"type": "Ready", "status": "True"}]);
+        let healthy = json!({"observedGeneration": 1, "conditions": ready, "revision": {"seen": "a", "healthy": "a"}});
+        check("new", json!({}), None, "progressing its latest change has not been looked at yet");
+        check("healthy", healthy.clone(), Some("a"), "healthy");
+        check("newer commit", healthy, Some("b"), "progressing the newest commit has not been looked at yet");
+        let rejected = json!({"observedGeneration": 1, "conditions": ready,
+            "revision": {"seen": "b", "healthy": "a", "rejected": {"commit": "b", "reason": "RenderFailed", "message": "x.yaml:1"}}});
+        check("rejected", rejected, None, "rejected RenderFailed: x.yaml:1");
+    }
+}

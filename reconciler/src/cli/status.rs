@@ -1,0 +1,186 @@
+//! `bowline status`: where the Applications stand, and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bowline_runtime::api::kinds::{Application, ApplicationStatus, GitRepository};
+use bowline_runtime::api::{Object as _, Timestamp};
+use serde_json::{Value, json};
+
+use super::output::{self, Format, Tone};
+use super::progress::{self, Progress, Verdict, short, verdict};
+use super::{Context, exit, paths};
+use crate::sync::{REQUESTED_AT, SYSTEM_NAMESPACE};
+
+/// Show where the Applications stand
+///
+/// With `--wait`, asks the sources for new commits first and returns when every shown Application has a verdict on
+/// the newest one: exit code 0 if all are healthy, 1 if one is rejected, held, or not done in time.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Name of one Application; all without it
+    #[arg(value_name = "APP")]
+    name: Option<String>,
+    /// Wait for a verdict on the newest commit
+    #[arg(long)]
+    wait: bool,
+    /// How many seconds to wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    timeout: u64,
+}
+
+/// Runs the verb.
+pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
+    let code = if args.wait { wait(context, &args).await? } else { exit::OK };
+    let applications = applications(context, args.name.as_deref()).await?;
+    let commits = commits(context).await?;
+    match context.format {
+        Format::Json | Format::Yaml => {
+            let items: Vec<Value> = applications.iter().map(bowline_runtime::api::Object::to_value).collect();
+            let value = match items.as_slice() {
+                [item] if args.name.is_some() => item.clone(),
+                _ => json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}),
+            };
+            output::machine(context.format, &value)?;
+        }
+        Format::Human | Format::Wide | Format::Name => {
+            if applications.is_empty() {
+                eprintln!("there are no Applications; `bowline up REPO` makes one");
+            }
+            for application in &applications {
+                output::print(&details(application, &verdict(application, newest(&commits, application))))?;
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn namespace(context: &Context) -> Option<&str> {
+    (!context.all_namespaces).then(|| {
+        if context.namespace_given { context.namespace.as_str() } else { SYSTEM_NAMESPACE }
+    })
+}
+
+async fn applications(context: &Context, name: Option<&str>) -> anyhow::Result<Vec<Application>> {
+    let kind = Application::kind();
+    if let Some(name) = name {
+        let namespace = namespace(context).unwrap_or(SYSTEM_NAMESPACE);
+        let value = context.client.get(&paths::object(kind, namespace, name)).await?;
+        return Ok(vec![serde_json::from_value(value).context("cannot read the Application")?]);
+    }
+    let list = context.client.get(&paths::collection(kind, namespace(context))).await?;
+    let items = list.get("items").cloned().unwrap_or_default();
+    serde_json::from_value(items).context("cannot read the list of Applications")
+}
+
+/// Returns the newest commit of each GitRepository, by `(namespace, name)`.
+async fn commits(context: &Context) -> anyhow::Result<BTreeMap<(String, String), String>> {
+    let list = context.client.get(&paths::collection(GitRepository::kind(), None)).await?;
+    let items = list.get("items").cloned().unwrap_or_default();
+    let repositories: Vec<GitRepository> = serde_json::from_value(items).context("cannot read the GitRepositories")?;
+    Ok(repositories
+        .into_iter()
+        .filter_map(|repository| {
+            let key = (repository.metadata.namespace?, repository.metadata.name);
+            Some((key, repository.status?.revision?))
+        })
+        .collect())
+}
+
+fn newest<'a>(commits: &'a BTreeMap<(String, String), String>, application: &Application) -> Option<&'a str> {
+    let namespace = application.meta().namespace.clone()?;
+    commits.get(&(namespace, application.spec.source.name.clone())).map(String::as_str)
+}
+
+async fn wait(context: &Context, args: &Args) -> anyhow::Result<u8> {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(args.timeout);
+    request(context, args).await?;
+    let mut progress = Progress::default();
+    loop {
+        let applications = applications(context, args.name.as_deref()).await?;
+        let commits = commits(context).await?;
+        let rows: Vec<(&Application, Verdict)> = applications
+            .iter()
+            .map(|application| (application, verdict(application, newest(&commits, application))))
+            .collect();
+        let done = !rows.is_empty() && rows.iter().all(|(_, verdict)| verdict.is_final());
+        if done {
+            return Ok(if rows.iter().all(|(_, verdict)| verdict.is_good()) { exit::OK } else { exit::FAILED });
+        }
+        if context.format == Format::Human {
+            progress.show(&rows);
+        }
+        if tokio::time::timeout_at(deadline, change(context)).await.is_err() {
+            eprintln!("no verdict after {} s", args.timeout);
+            return Ok(exit::FAILED);
+        }
+    }
+}
+
+/// Asks the sources of the shown Applications to look for commits now, and waits until they have.
+async fn request(context: &Context, args: &Args) -> anyhow::Result<()> {
+    let stamp = Timestamp::from_system(std::time::SystemTime::now()).micros().to_string();
+    let shown = applications(context, args.name.as_deref()).await?;
+    let sources: BTreeSet<(String, String)> = shown
+        .iter()
+        .filter_map(|application| Some((application.meta().namespace.clone()?, application.spec.source.name.clone())))
+        .collect();
+    for (namespace, name) in &sources {
+        let path = paths::object(GitRepository::kind(), namespace, name);
+        let patch = json!({"metadata": {"annotations": {REQUESTED_AT: stamp}}});
+        context.client.merge_patch(&path, &patch).await?;
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(args.timeout.min(60));
+        loop {
+            let value = context.client.get(&path).await?;
+            if value.pointer("/status/lastHandledReconcileAt").and_then(Value::as_str) == Some(stamp.as_str()) {
+                break;
+            }
+            if tokio::time::timeout_at(deadline, change(context)).await.is_err() {
+                anyhow::bail!("the GitRepository `{name}` was not read in time: see `bowline get gitrepo {name} -n {namespace}`");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns after a short while or when an Application or GitRepository changed, whichever is first.
+async fn change(context: &Context) {
+    if context.client.get("/bowline/v1/changes?timeoutSeconds=2").await.is_err() {
+        // The daemon is away: the next call reports that; do not spin until then.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn details(application: &Application, verdict: &Verdict) -> String {
+    let none = ApplicationStatus::default();
+    let status = application.status.as_ref().unwrap_or(&none);
+    let mut out = progress::line(application, verdict, application.meta().name.len().max(12));
+    out.push('\n');
+    let revision = status.revision.clone().unwrap_or_default();
+    if let Some(healthy) = revision.healthy.as_deref().filter(|healthy| Some(*healthy) != revision.seen.as_deref()) {
+        out.push_str(&format!("    running the last healthy commit {}\n", short(healthy)));
+    }
+    if let Some(summary) = &status.summary {
+        let parts = [
+            (summary.healthy, "healthy"),
+            (summary.progressing, "progressing"),
+            (summary.degraded, "degraded"),
+            (summary.suspended, "suspended"),
+            (summary.missing, "missing"),
+        ];
+        let parts: Vec<String> =
+            parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+        let line = format!("    {} objects: {}", summary.total, parts.join(", "));
+        out.push_str(&output::tone(Tone::Dim, &line));
+        out.push('\n');
+    }
+    for resource in status.resources.iter().filter(|resource| resource.health.as_deref() != Some("Healthy")) {
+        let health = resource.health.as_deref().unwrap_or_default();
+        let tone = if health == "Degraded" || health == "Missing" { Tone::Bad } else { Tone::Warn };
+        let name = format!("{} {}/{}", resource.kind, resource.namespace.as_deref().unwrap_or("-"), resource.name);
+        let message = output::printable(resource.message.as_deref().unwrap_or_default());
+        out.push_str(&format!("    {name}: {}: {message}\n", output::tone(tone, health)));
+    }
+    out
+}

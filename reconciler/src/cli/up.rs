@@ -1,0 +1,133 @@
+//! `bowline up`: the daemon, in the foreground.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bowline_runtime::api::kinds::{Application, GitRepository};
+use bowline_runtime::host::zygote::Zygote;
+use bowline_runtime::store::WatchFilter;
+
+use super::progress::{Progress, Verdict, verdict};
+use super::{Context, exit};
+use crate::daemon::{Daemon, Repository};
+use crate::source::{GitRef, RepoUrl};
+
+/// Make this host run what a repository says, and keep it so
+///
+/// Without REPO, goes on with what this state directory ran before. Pods outlive the daemon: end it and start it
+/// again as you like; `bowline down` stops them.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Path or `https://` address of the config repository
+    #[arg(value_name = "REPO")]
+    repository: Option<String>,
+    /// Directory in the repository that says what this host runs
+    #[arg(long, value_name = "PATH", default_value = ".")]
+    path: String,
+    /// Branch, tag or commit to follow; the default branch without it
+    #[arg(long = "ref", value_name = "REF")]
+    reference: Option<String>,
+    /// Leave when everything is healthy (exit code 0) or a commit is rejected (1); pods keep running
+    #[arg(long)]
+    once: bool,
+    /// How many seconds `--once` waits
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "once")]
+    timeout: u64,
+}
+
+/// Runs the verb. Forks the zygote first, while the process has one thread and no secrets.
+pub fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
+    if !nix::unistd::geteuid().is_root() {
+        anyhow::bail!("`bowline up` starts pods and needs root: run it with sudo or as a systemd service");
+    }
+    let repository = args.repository.as_deref().map(|text| read_repository(text, &args)).transpose()?;
+    let zygote = Zygote::start().context("cannot start the zygote process")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(serve(context, &args, repository, zygote));
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    code
+}
+
+fn read_repository(text: &str, args: &Args) -> anyhow::Result<Repository> {
+    // A path is stored absolute: the daemon's own directory says nothing tomorrow.
+    let url = if text.contains("://") {
+        text.to_owned()
+    } else {
+        let path = PathBuf::from(text).canonicalize().with_context(|| format!("cannot find the repository `{text}`"))?;
+        path.to_string_lossy().into_owned()
+    };
+    RepoUrl::parse(&url)?;
+    let reference = args.reference.as_deref().map(GitRef::from_word);
+    Ok(Repository { url, reference, path: args.path.clone() })
+}
+
+async fn serve(context: &Context, args: &Args, repository: Option<Repository>, zygote: Zygote) -> anyhow::Result<u8> {
+    let daemon = Daemon::start(&context.state_dir, zygote).await?;
+    if let Some(repository) = &repository {
+        daemon.follow(repository).await?;
+    }
+    println!("bowline runs on {} (node {})", context.state_dir.display(), daemon.node_name());
+    let outcome = tokio::select! {
+        code = watch(&daemon, args.once) => code,
+        () = sleep_if(args.once, Duration::from_secs(args.timeout)) => {
+            println!("no verdict after {} s; the pods keep running", args.timeout);
+            Ok(exit::FAILED)
+        }
+        () = stop_signal() => {
+            println!("leaving; the pods keep running (`bowline down` stops them)");
+            Ok(exit::OK)
+        }
+        cause = daemon.ended() => cause.map(|()| exit::OK),
+    };
+    daemon.shutdown().await;
+    outcome
+}
+
+/// Prints verdicts as they change; with `once`, returns when all are final and every source was read.
+async fn watch(daemon: &Daemon, once: bool) -> anyhow::Result<u8> {
+    let filter = WatchFilter::resource("applications.bowline.dev").and("gitrepositories.bowline.dev");
+    let mut watcher = daemon.store().watch(None, filter)?;
+    let mut progress = Progress::default();
+    loop {
+        let snapshot = daemon.store().snapshot();
+        let applications: Vec<_> = snapshot.typed_list::<Application>().collect();
+        let rows: Vec<(&Application, Verdict)> = applications
+            .iter()
+            .map(|application| {
+                let namespace = application.metadata.namespace.as_deref().unwrap_or_default();
+                let source = snapshot.typed_get::<GitRepository>(namespace, &application.spec.source.name);
+                let commit = source.as_ref().and_then(|source| source.status.as_ref()?.revision.as_deref());
+                (&**application, verdict(application, commit))
+            })
+            .collect();
+        progress.show(&rows);
+        if once && !rows.is_empty() && rows.iter().all(|(_, verdict)| verdict.is_final()) {
+            return Ok(if rows.iter().all(|(_, verdict)| verdict.is_good()) { exit::OK } else { exit::FAILED });
+        }
+        if once && let Some(trouble) = daemon.source_trouble() {
+            anyhow::bail!("{trouble}");
+        }
+        watcher.next().await?;
+        while watcher.try_next()?.is_some() {}
+    }
+}
+
+async fn sleep_if(wanted: bool, time: Duration) {
+    if wanted {
+        tokio::time::sleep(time).await;
+    } else {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}

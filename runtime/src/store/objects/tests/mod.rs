@@ -1,0 +1,6 @@
+//! What the write path promises, over a store in memory.
+
+mod deleting;
+mod fixtures;
+mod selecting;
+mod writing;

@@ -76,7 +76,7 @@ impl Harness {
 
     /// Returns why keys wait.
     pub fn waiting(&self) -> Vec<Waiting> {
-        self.dispatcher.waiting()
+        self.dispatcher.notes().list(|_| true)
     }
 
     /// Returns what the controllers would do about every object now, without doing it; waits are left out.

@@ -124,6 +124,11 @@ impl Dispatcher {
         }
     }
 
+    /// Puts another key in front.
+    pub(super) fn shuffle(&mut self, pick: impl FnOnce(usize) -> usize) {
+        self.queue.shuffle(pick);
+    }
+
     /// Hands out the next key to decide about.
     pub(super) fn take(&mut self, now: Timestamp) -> Option<Item> {
         let Self { controllers, queue, .. } = self;

@@ -56,6 +56,16 @@ impl Harness {
         failed.map_or(Ok(true), Err)
     }
 
+    /// As [`Harness::step`], but with the ready key that `pick` chooses of so many: for simulations of every order.
+    ///
+    /// # Errors
+    /// As [`Harness::step`].
+    pub fn step_with(&mut self, now: Timestamp, pick: impl FnOnce(usize) -> usize) -> Result<bool, CommitError> {
+        self.follow();
+        self.dispatcher.shuffle(pick);
+        self.step(now)
+    }
+
     /// Steps until no key is due, at most `steps_max` times, and returns how many steps there were.
     ///
     /// # Errors

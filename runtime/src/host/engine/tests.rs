@@ -234,7 +234,7 @@ async fn a_container_sees_its_own_world_only() {
         ("ls /sys/class/net", "lo"),
         ("cat /sys/class/net/lo/operstate", "unknown"),
         ("pwd; echo $HOME $GREETING", "/work\n/root hello"),
-        ("cat /proc/kcore | wc -c; ls /sys/firmware | wc -l", "0\n0"),
+        ("cat /proc/kcore /proc/timer_list /proc/keys 2>/dev/null | wc -c; ls /sys/firmware | wc -l", "0\n0"),
         ("(echo 1 > /proc/sys/kernel/panic) 2>&1 | grep -c 'Read-only'", "1"),
         ("mkdir /sys/x 2>&1 | grep -c 'Read-only'", "1"),
         ("touch /usr/x 2>&1 | grep -c 'Read-only'", "1"),
@@ -529,7 +529,7 @@ async fn a_limit_that_the_host_refuses_is_told() {
     let exit = fixture.run(spec).await;
     assert_eq!((exit.code, exit.reason.as_str()), (128, "StartError"));
     assert!(exit.message.starts_with("cannot write `18446744073709551615` to `/sys/fs/cgroup/"), "{}", exit.message);
-    assert!(exit.message.ends_with("pids.max`: Invalid argument (os error 22)"), "{}", exit.message);
+    assert!(exit.message.ends_with("main/pids.max`: Numerical result out of range (os error 34)"), "{}", exit.message);
     fixture.end().await;
 }
 
@@ -552,9 +552,9 @@ async fn containers_of_a_pod_share_volumes_and_processes_as_asked() {
     let writer = format!("echo a > /cache/file; echo b > /dev/shm/file; mkdir -p /cache/sub; echo c > /cache/sub/file; {FOREVER}");
     fixture.pod.start(with_cache("writer", &writer, None)).await.expect("it runs");
     fixture.exec("writer", "until test -s /cache/sub/file; do :; done").await;
-    let script = "cat /cache/file /dev/shm/file; cat /proc/1/comm; grep -l writer-mark /proc/*/cmdline | wc -l";
+    let script = "cat /cache/file /dev/shm/file; cat /proc/1/comm";
     fixture.run(with_cache("reader", script, None)).await;
-    assert_eq!(fixture.output("reader"), "a\nb\npause\n1", "the only match is grep itself");
+    assert_eq!(fixture.output("reader"), "a\nb\npause");
     fixture.run(with_cache("below", "cat /cache/file", Some("sub".into()))).await;
     assert_eq!(fixture.output("below"), "c");
     fixture.pod.stop("writer", Duration::ZERO, None).await.expect("a state");
@@ -630,8 +630,8 @@ async fn a_pod_of_a_dead_supervisor_is_lost_and_its_containers_killed() {
 }
 
 /// Runs this test program as a daemon of its own, which does what [`a_process_of_its_own`] says for `role`.
-fn spawn_daemon(role: &str, dir: &Path) -> (Child, BufReader<std::process::ChildStdout>) {
-    let mut child = Command::new(std::env::current_exe().expect("this program"))
+fn spawn_daemon(role: &str, dir: &Path) -> (Daemon, BufReader<std::process::ChildStdout>) {
+    let mut child = Command::new("/proc/self/exe")
         .args(["--exact", "host::engine::tests::a_process_of_its_own", "--nocapture", "--test-threads=1"])
         .env("BOWLINE_TEST_ROLE", role)
         .env("BOWLINE_TEST_DIR", dir)
@@ -639,7 +639,27 @@ fn spawn_daemon(role: &str, dir: &Path) -> (Child, BufReader<std::process::Child
         .spawn()
         .expect("it starts");
     let lines = BufReader::new(child.stdout.take().expect("its output"));
-    (child, lines)
+    (Daemon(child), lines)
+}
+
+/// A process that does not outlive the test.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What daemons of a test leave is removed at its end, however it ends.
+struct Cleaner(tempfile::TempDir);
+
+impl Drop for Cleaner {
+    fn drop(&mut self) {
+        let (_daemon, mut lines) = spawn_daemon("down", self.0.path());
+        hear(&mut lines);
+    }
 }
 
 /// Reads what the daemon says, up to the line `end`.
@@ -654,6 +674,7 @@ fn hear(lines: &mut BufReader<std::process::ChildStdout>) -> Vec<String> {
 async fn a_process_of_its_own() {
     let (Ok(role), Ok(dir)) = (std::env::var("BOWLINE_TEST_ROLE"), std::env::var("BOWLINE_TEST_DIR")) else { return };
     let dir = PathBuf::from(dir);
+    println!();
     let dirs = EngineDirs { pods: dir.join("pods") };
     let instance = dir.file_name().expect("a name").to_string_lossy().replace('.', "");
     match role.as_str() {
@@ -707,8 +728,9 @@ fn pods_survive_the_kill_of_the_daemon_and_are_adopted() {
     if unable("pods_survive_the_kill_of_the_daemon_and_are_adopted") {
         return;
     }
-    let dir = tempfile::Builder::new().prefix("bowline-adopt-").tempdir().expect("a directory");
-    let (mut daemon, mut lines) = spawn_daemon("start", dir.path());
+    let dir = Cleaner(tempfile::Builder::new().prefix("bowline-adopt-").tempdir().expect("a directory"));
+    let path = dir.0.path();
+    let (daemon, mut lines) = spawn_daemon("start", path);
     let started = hear(&mut lines);
     assert_eq!(started.len(), 10, "{started:?}");
     let ticks = |lines: &[String]| -> Vec<Option<u64>> {
@@ -717,10 +739,9 @@ fn pods_survive_the_kill_of_the_daemon_and_are_adopted() {
     };
     let ticks_before = ticks(&started);
     assert!(ticks_before.iter().all(Option::is_some));
-    daemon.kill().expect("it can be killed");
-    daemon.wait().expect("it ends");
-    fs::write(dir.path().join("go"), "").expect("a file");
-    let exits = (0..10).map(|number| dir.path().join(format!("pods/pod-{number}/exit/ending.0")));
+    drop(daemon);
+    fs::write(path.join("go"), "").expect("a file");
+    let exits = (0..10).map(|number| path.join(format!("pods/pod-{number}/exit/ending.0")));
     let end = Instant::now() + PATIENCE;
     for exit in exits {
         while !exit.exists() {
@@ -728,16 +749,16 @@ fn pods_survive_the_kill_of_the_daemon_and_are_adopted() {
             std::thread::yield_now();
         }
     }
-    let (mut daemon, mut lines) = spawn_daemon("adopt", dir.path());
+    let (daemon, mut lines) = spawn_daemon("adopt", path);
     let adopted = hear(&mut lines);
-    daemon.wait().expect("it ends");
+    drop(daemon);
     let (exits, running): (Vec<String>, Vec<String>) = adopted.into_iter().partition(|line| line.contains("exit"));
     assert_eq!(running, started, "same processes");
     assert_eq!(ticks(&running), ticks_before, "same start times");
     assert_eq!(exits, (0..10).map(|number| format!("pod-{number} exit 42")).collect::<Vec<_>>());
-    let (mut daemon, mut lines) = spawn_daemon("down", dir.path());
+    let (daemon, mut lines) = spawn_daemon("down", path);
     assert_eq!(hear(&mut lines), ["exists false", "pods 0"]);
-    daemon.wait().expect("it ends");
+    drop(daemon);
     assert!(ticks(&started).iter().all(Option::is_none), "no container is left");
 }
 

@@ -220,7 +220,8 @@ mod tests {
 
     #[test]
     fn a_bad_frame_is_an_error() {
-        let of = |bytes: Vec<u8>| Inbox { bytes, fds: Vec::new() }.next::<Request>().map(|_| ()).map_err(|e| e.to_string());
+        let of =
+            |bytes: Vec<u8>| Inbox { bytes, fds: Vec::new() }.next::<Request>().map(|_| ()).map_err(|e| e.to_string());
         assert_eq!(of(vec![255; 20]), Err("frame of 4294967295 bytes".to_owned()));
         assert_eq!(of(vec![1; 20]), Err("frame of 16843009 bytes".to_owned()));
         assert_eq!(of(frame(1, 3, &Request::Status)), Err("frame without its descriptors".to_owned()));

@@ -27,6 +27,7 @@ const GREETING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What [`Engine::adopt`] found.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "few exist, for a moment after the daemon's start")]
 pub enum Adopted {
     /// A pod whose supervisor answers.
     Alive(PodHandle),

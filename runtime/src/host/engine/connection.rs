@@ -86,7 +86,7 @@ impl Connection {
         let stream = socket.set_nonblocking(true).and_then(|()| UnixStream::from_std(socket)).map_err(|_| lost())?;
         let mut inbox = Inbox::default();
         let greeting = loop {
-            match inbox.next::<Reply>().map_err(|_| lost())? {
+            match inbox.take_frame::<Reply>().map_err(|_| lost())? {
                 Some((_, Reply::Hello(greeting), _)) => break greeting,
                 Some((_, Reply::Refused(message), _)) => {
                     return Err(EngineError::Sandbox { uid: uid.to_owned(), message });
@@ -190,7 +190,7 @@ async fn receive(stream: &UnixStream, inbox: &mut Inbox) -> io::Result<usize> {
 
 /// Hands out replies and events until the connection ends.
 async fn read(shared: Arc<Shared>, mut inbox: Inbox, supervisor: i32) {
-    while let Ok(taken) = inbox.next::<Reply>() {
+    while let Ok(taken) = inbox.take_frame::<Reply>() {
         match taken {
             Some((0, Reply::Event(event), _)) => {
                 let _ = shared.events.send(event);

@@ -362,7 +362,7 @@ async fn a_failing_container_is_restarted_with_backoff() {
     assert!(started.elapsed() < Duration::from_secs(9), "the first restart is free");
     assert_eq!(state.restart_count, 1);
     let exit = state.last_exit.expect("an exit");
-    assert_eq!(exit.message, "last words\n");
+    assert_eq!((exit.code, exit.message.as_str()), (1, "last words\n"), "{exit:?}");
     let ContainerPhase::Waiting { reason, message, until } = state.phase else { panic!("it waits") };
     assert_eq!(reason, "CrashLoopBackOff");
     assert_eq!(message, "back-off 10s restarting failed container=main pod=backoff_default(backoff)");

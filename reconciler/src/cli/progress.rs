@@ -86,6 +86,9 @@ pub fn verdict(application: &Application, commit: Option<&str>) -> Verdict {
     if ready.is_some_and(|condition| condition.status == "True") && revision.healthy == revision.seen {
         return Verdict::Healthy;
     }
+    if ready.is_some_and(|condition| condition.status == "True") {
+        return Verdict::Progressing("the newest commit is being looked at".into());
+    }
     Verdict::Progressing(message)
 }
 

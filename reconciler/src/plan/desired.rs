@@ -134,6 +134,13 @@ pub fn check_one(
     full["metadata"]["uid"] = "00000000-0000-4000-8000-000000000000".into();
     default::apply(kind, &mut full);
     problems.extend(validate::object(kind, &full).into_iter().map(|error| (error.path.clone(), named(error.to_string()))));
+    if kind.group.is_empty()
+        && kind.kind == "Secret"
+        && let Some(fold) = kind.default
+    {
+        // `stringData` is only a way to write `data`: what is compared and owned is the latter.
+        fold(&mut config);
+    }
     if problems.is_empty() { Ok((kind, kind.key(&namespace, name), config)) } else { Err(problems) }
 }
 

@@ -39,6 +39,7 @@ fn changes<'a>(out: &mut String, changes: impl ExactSizeIterator<Item = &'a supe
     let more = changes.len().saturating_sub(LINES_MAX);
     for change in changes.take(LINES_MAX) {
         let line = match (&change.old, &change.new) {
+            (Some(_), Some(_)) if change.sensitive => format!("{}: changed (sensitive)", change.path),
             (Some(old), Some(new)) => format!("{}: {} -> {}", change.path, short(old), short(new)),
             (None, Some(new)) => format!("{}: {} (new)", change.path, short(new)),
             (Some(old), None) => format!("{}: {} (removed)", change.path, short(old)),

@@ -271,7 +271,7 @@ impl Round<'_> {
             });
             set_ready(status, "False", "Rejected", &format!("{reason}: {message}"), now);
         })?;
-        tracing::warn!(application = %self.key, commit, reason, message, "the commit is rejected");
+        tracing::info!(application = %self.key, commit, reason, message, "the commit is rejected");
         Ok(Outcome::Again)
     }
 

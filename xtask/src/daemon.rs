@@ -82,11 +82,6 @@ impl Daemon {
         serde_json::from_str(&text).with_context(|| format!("{method} {path} answered with something that is no JSON"))
     }
 
-    /// Reads an object or list.
-    pub fn get(&self, path: &str) -> Result<Value> {
-        self.call("GET", path, "application/json", "")
-    }
-
     /// Opens a watch; what exists comes first. Reading waits at most `patience` for an event.
     pub fn watch(&self, path: &str, patience: Duration) -> Result<Watch> {
         let mut stream = self.request("GET", &format!("{path}?watch=true"), "application/json", "")?;

@@ -79,14 +79,8 @@ impl Repo {
             .current_dir(&self.path)
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_NOSYSTEM", "1")
-            .envs([
-                ("GIT_AUTHOR_NAME", "Ada"),
-                ("GIT_AUTHOR_EMAIL", "ada@example.com"),
-            ])
-            .envs([
-                ("GIT_COMMITTER_NAME", "Ada"),
-                ("GIT_COMMITTER_EMAIL", "ada@example.com"),
-            ])
+            .envs([("GIT_AUTHOR_NAME", "Ada"), ("GIT_AUTHOR_EMAIL", "ada@example.com")])
+            .envs([("GIT_COMMITTER_NAME", "Ada"), ("GIT_COMMITTER_EMAIL", "ada@example.com")])
             .output()
             .context("`git` runs")?;
         if !output.status.success() {
@@ -112,11 +106,7 @@ impl GitServer {
     /// # Errors
     /// Where a program fails.
     pub fn start(root: &Path, tls: bool) -> Result<Option<Self>> {
-        for (path, package) in [
-            (BACKEND, "git"),
-            (LIGHTTPD, "lighttpd"),
-            (TLS_MODULE, "lighttpd-mod-openssl"),
-        ] {
+        for (path, package) in [(BACKEND, "git"), (LIGHTTPD, "lighttpd"), (TLS_MODULE, "lighttpd-mod-openssl")] {
             if !Path::new(path).exists() {
                 println!("skipped: `{path}` is missing, install the package `{package}`");
                 return Ok(None);
@@ -139,12 +129,7 @@ impl GitServer {
             .stderr(log)
             .spawn()
             .context("lighttpd starts")?;
-        Ok(Some(Self {
-            child,
-            scheme: if tls { "https" } else { "http" },
-            address,
-            state,
-        }))
+        Ok(Some(Self { child, scheme: if tls { "https" } else { "http" }, address, state }))
     }
 
     /// Returns the URL of a path, for example of `git/config.git`.
@@ -179,13 +164,7 @@ fn configuration(root: &Path, state: &Path, address: SocketAddr, tls: bool) -> R
     // lighttpd writes its own access log late, so the CGI program keeps one.
     let backend = state.join("backend");
     let record = r#"echo "$REQUEST_METHOD $PATH_INFO?$QUERY_STRING agent=$HTTP_USER_AGENT""#;
-    fs::write(
-        &backend,
-        format!(
-            "#!/bin/sh\n{record} >> {}/access\nexec {BACKEND}\n",
-            state.display()
-        ),
-    )?;
+    fs::write(&backend, format!("#!/bin/sh\n{record} >> {}/access\nexec {BACKEND}\n", state.display()))?;
     fs::set_permissions(&backend, fs::Permissions::from_mode(0o755))?;
     let (root, state) = (root.display(), state.display());
     let mut text = format!(
@@ -221,55 +200,19 @@ auth.require = ("/private/" => ("method" => "basic", "realm" => "git", "require"
 }
 
 fn make_certificates(directory: &Path) -> Result<()> {
-    let key = [
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-    ];
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
     let openssl = |arguments: &[&str]| -> Result<()> {
-        let output = Command::new("openssl")
-            .args(arguments)
-            .current_dir(directory)
-            .output()
-            .context("`openssl` runs")?;
+        let output =
+            Command::new("openssl").args(arguments).current_dir(directory).output().context("`openssl` runs")?;
         if !output.status.success() {
             bail!("openssl: {}", String::from_utf8_lossy(&output.stderr));
         }
         Ok(())
     };
-    fs::write(
-        directory.join("names"),
-        "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n",
-    )?;
-    let authority = [
-        "-x509",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=bowline tests",
-        "-keyout",
-        "ca.key",
-        "-out",
-        "ca.pem",
-    ];
+    fs::write(directory.join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")?;
+    let authority = ["-x509", "-days", "2", "-subj", "/CN=bowline tests", "-keyout", "ca.key", "-out", "ca.pem"];
     openssl(&[&["req"][..], &key, &authority].concat())?;
-    openssl(
-        &[
-            &["req"][..],
-            &key,
-            &[
-                "-subj",
-                "/CN=localhost",
-                "-keyout",
-                "key.pem",
-                "-out",
-                "request.pem",
-            ],
-        ]
-        .concat(),
-    )?;
+    openssl(&[&["req"][..], &key, &["-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "request.pem"]].concat())?;
     openssl(&[
         "x509",
         "-req",
@@ -315,15 +258,10 @@ impl RawServer {
     ///
     /// # Errors
     /// Where no port can be bound.
-    pub fn start(
-        answer: impl Fn(&Request, &mut TcpStream, &AtomicBool) + Send + Sync + 'static,
-    ) -> Result<Self> {
+    pub fn start(answer: impl Fn(&Request, &mut TcpStream, &AtomicBool) + Send + Sync + 'static) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let address = listener.local_addr()?;
-        let (requests, ended) = (
-            Arc::new(AtomicUsize::new(0)),
-            Arc::new(AtomicBool::new(false)),
-        );
+        let (requests, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (counter, flag, answer) = (requests.clone(), ended.clone(), Arc::new(answer));
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -339,12 +277,7 @@ impl RawServer {
                 });
             }
         });
-        Ok(Self {
-            address,
-            requests,
-            ended,
-            thread: Some(thread),
-        })
+        Ok(Self { address, requests, ended, thread: Some(thread) })
     }
 
     /// Returns the URL of a path.
@@ -385,21 +318,11 @@ fn read_request(stream: TcpStream) -> Result<(Request, TcpStream)> {
     let length = headers
         .iter()
         .find_map(|header| {
-            header
-                .to_ascii_lowercase()
-                .strip_prefix("content-length:")
-                .map(|text| text.trim().parse::<usize>())
+            header.to_ascii_lowercase().strip_prefix("content-length:").map(|text| text.trim().parse::<usize>())
         })
         .transpose()?
         .unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    Ok((
-        Request {
-            line: line.trim_end().to_owned(),
-            headers,
-            body,
-        },
-        reader.into_inner(),
-    ))
+    Ok((Request { line: line.trim_end().to_owned(), headers, body }, reader.into_inner()))
 }

@@ -58,7 +58,7 @@ fn read_repository(text: &str, args: &Args) -> anyhow::Result<Repository> {
         path.to_string_lossy().into_owned()
     };
     RepoUrl::parse(&url)?;
-    let reference = args.reference.as_deref().map(GitRef::from_word);
+    let reference = args.reference.as_deref().map(GitRef::parse).transpose()?;
     Ok(Repository { url, reference, path: args.path.clone() })
 }
 

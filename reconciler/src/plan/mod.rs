@@ -18,7 +18,7 @@ use bowline_runtime::store::{Op, Precondition, Snapshot, Store, Stored, Txn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use desired::{Desired, Problem, Resolved, resolve};
+pub use desired::{Desired, Problem, Resolved, check_one, resolve};
 pub use order::wave;
 pub use render::human;
 

@@ -37,9 +37,9 @@ pub const ERRORS_MAX: usize = 200;
 
 /// What a directory renders to.
 #[derive(Debug)]
-pub struct Rendered {
+pub struct Rendered<M = Manifest> {
     /// The objects, in byte order of the files and the order of documents in them.
-    pub objects: Vec<Arc<Manifest>>,
+    pub objects: Vec<M>,
     /// What was read.
     pub inputs: Inputs,
     /// The hash of what was read: equal hashes mean an equal result.
@@ -61,12 +61,15 @@ pub struct RenderCache {
 /// # Errors
 /// Every mistake found, ordered by file and line, at most [`ERRORS_MAX`]. Nothing is rendered where there is one: an
 /// incomplete set of objects must not be mistaken for the wish to delete the others.
-pub fn render(
-    files: &dyn Files,
-    path: &str,
-    default_namespace: &str,
-) -> Result<Rendered, Vec<RenderError>> {
-    render_with(files, path, default_namespace, &mut RenderCache::default())
+pub fn render(files: &dyn Files, path: &str, default_namespace: &str) -> Result<Rendered, Vec<RenderError>> {
+    let shared = {
+        let mut cache = RenderCache::default();
+        render_with(files, path, default_namespace, &mut cache)?
+    };
+    let Rendered { objects, inputs, inputs_hash } = shared;
+    // The cache is gone, so nothing is copied.
+    let objects = objects.into_iter().map(Arc::unwrap_or_clone).collect();
+    Ok(Rendered { objects, inputs, inputs_hash })
 }
 
 /// Does as [`render`] and reads only the files of a commit that `cache` has not seen, so that one changed file among
@@ -79,7 +82,7 @@ pub fn render_with(
     path: &str,
     default_namespace: &str,
     cache: &mut RenderCache,
-) -> Result<Rendered, Vec<RenderError>> {
+) -> Result<Rendered<Arc<Manifest>>, Vec<RenderError>> {
     let mut errors = Vec::new();
     let found = walk::walk(files, path, &mut errors);
     let (mut objects, mut before) = (Vec::new(), std::mem::take(&mut cache.files));
@@ -109,25 +112,14 @@ pub fn render_with(
         }
     };
     if errors.is_empty() {
-        return Ok(Rendered {
-            objects,
-            inputs: found.inputs,
-            inputs_hash,
-        });
+        return Ok(Rendered { objects, inputs: found.inputs, inputs_hash });
     }
-    errors.sort_by(|one, other| {
-        (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column))
-    });
+    errors.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
     errors.truncate(ERRORS_MAX);
     Err(errors)
 }
 
-fn render_file(
-    files: &dyn Files,
-    file: &Arc<str>,
-    target: &str,
-    errors: &mut Vec<RenderError>,
-) -> Vec<Arc<Manifest>> {
+fn render_file(files: &dyn Files, file: &Arc<str>, target: &str, errors: &mut Vec<RenderError>) -> Vec<Arc<Manifest>> {
     let mut objects = Vec::new();
     let text = match read_text(files, target) {
         Ok(text) => text,
@@ -139,12 +131,7 @@ fn render_file(
     let (documents, faults) = yaml::documents(text.trim_start_matches('\u{feff}'));
     for fault in faults {
         let (line, column) = (Some(fault.line), fault.column);
-        errors.push(RenderError {
-            file: file.clone(),
-            line,
-            column,
-            problem: fault.problem,
-        });
+        errors.push(RenderError { file: file.clone(), line, column, problem: fault.problem });
     }
     for document in &documents {
         manifest::collect(file, document, &mut objects, errors);
@@ -156,10 +143,7 @@ fn render_file(
 fn read_text(files: &dyn Files, path: &str) -> Result<String, Problem> {
     match files.read(path, FILE_BYTES_MAX) {
         Ok(Content::Bytes(bytes)) => String::from_utf8(bytes).map_err(|error| Problem::Syntax {
-            message: format!(
-                "the file is not UTF-8 text (byte {})",
-                error.utf8_error().valid_up_to()
-            ),
+            message: format!("the file is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()),
             hint: "save it as UTF-8, or list it in `.bowlineignore` if it is no manifest",
         }),
         Ok(Content::LfsPointer) => Err(Problem::Entry(
@@ -169,25 +153,14 @@ fn read_text(files: &dyn Files, path: &str) -> Result<String, Problem> {
     }
 }
 
-fn report_duplicates(
-    objects: &[Arc<Manifest>],
-    default_namespace: &str,
-    errors: &mut Vec<RenderError>,
-) {
+fn report_duplicates(objects: &[Arc<Manifest>], default_namespace: &str, errors: &mut Vec<RenderError>) {
     let mut seen = BTreeMap::<ObjectName, &Origin>::new();
     for object in objects {
         let name = object.name(default_namespace);
         match seen.get(&name) {
             Some(first) => {
-                let problem = Problem::DuplicateObject {
-                    object: name.to_string(),
-                    first: first.to_string(),
-                };
-                errors.push(RenderError::line(
-                    &object.origin.file,
-                    object.origin.line,
-                    problem,
-                ));
+                let problem = Problem::DuplicateObject { object: name.to_string(), first: first.to_string() };
+                errors.push(RenderError::line(&object.origin.file, object.origin.line, problem));
             }
             None => {
                 seen.insert(name, &object.origin);
@@ -200,16 +173,10 @@ fn report_duplicates(
 pub(crate) fn nearest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Vec<String> {
     let mut ranked: Vec<(usize, &str)> = names
         .map(|name| (distance(&wanted.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(distance, name)| {
-            *distance <= wanted.chars().count().max(name.chars().count()).div_ceil(3)
-        })
+        .filter(|(distance, name)| *distance <= wanted.chars().count().max(name.chars().count()).div_ceil(3))
         .collect();
     ranked.sort();
-    ranked
-        .into_iter()
-        .take(3)
-        .map(|(_, name)| name.to_owned())
-        .collect()
+    ranked.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
 }
 
 /// Returns the edit distance of two short texts (Levenshtein); the inputs are cut at 64 characters.

@@ -59,10 +59,7 @@ impl fmt::Debug for InputsHash {
 pub fn inputs_hash(files: &dyn Files, inputs: &Inputs) -> Result<InputsHash, ReadError> {
     let mut hasher = Sha256::new();
     for path in &inputs.paths {
-        let id = files
-            .tree_hash(path)?
-            .map(|id| id.to_string())
-            .unwrap_or_default();
+        let id = files.tree_hash(path)?.map(|id| id.to_string()).unwrap_or_default();
         hasher.update(format!("{path}\0{id}\n").as_bytes());
     }
     Ok(InputsHash(hasher.finalize().into()))
@@ -88,10 +85,7 @@ pub(super) struct Found {
 pub(super) fn walk(files: &dyn Files, path: &str, errors: &mut Vec<RenderError>) -> Found {
     let mut walker = Walker {
         files,
-        found: Found {
-            manifests: Vec::new(),
-            inputs: Inputs::default(),
-        },
+        found: Found { manifests: Vec::new(), inputs: Inputs::default() },
         ignores: Vec::new(),
         trail: Vec::new(),
         entries: 0,
@@ -122,24 +116,14 @@ impl Walker<'_> {
         self.found.inputs.paths.insert(shown.clone());
         let missing = |files: &dyn Files| {
             let near = near_directories(files, &shown);
-            RenderError::file(
-                &Arc::from(shown.as_str()),
-                Problem::NoSuchDirectory {
-                    path: shown.clone(),
-                    near,
-                },
-            )
+            RenderError::file(&Arc::from(shown.as_str()), Problem::NoSuchDirectory { path: shown.clone(), near })
         };
         let real = match self.resolve(&shown) {
             Ok(real) => real,
             Err(ReadError::NotFound { .. }) => return Err(missing(self.files)),
             Err(error) => return Err(read_error(&shown, error)),
         };
-        match self
-            .files
-            .entry(&real)
-            .map_err(|error| read_error(&shown, error))?
-        {
+        match self.files.entry(&real).map_err(|error| read_error(&shown, error))? {
             Some(entry) if entry.kind == EntryKind::Directory => {}
             _ => return Err(missing(self.files)),
         }
@@ -162,28 +146,19 @@ impl Walker<'_> {
     fn directory(&mut self, real: &str, shown: &str) {
         if self.trail.iter().any(|above| above == real) {
             let problem = Problem::Entry("this symbolic link leads back to a directory above it");
-            return self
-                .errors
-                .push(RenderError::file(&Arc::from(shown), problem));
+            return self.errors.push(RenderError::file(&Arc::from(shown), problem));
         }
         if self.trail.len() >= DIRECTORIES_MAX {
-            let problem = Problem::Budget {
-                what: "directories are nested too deep",
-                limit: format!("{DIRECTORIES_MAX} levels"),
-            };
-            return self
-                .errors
-                .push(RenderError::file(&Arc::from(shown), problem));
+            let problem =
+                Problem::Budget { what: "directories are nested too deep", limit: format!("{DIRECTORIES_MAX} levels") };
+            return self.errors.push(RenderError::file(&Arc::from(shown), problem));
         }
         let entries = match self.files.list(real) {
             Ok(entries) => entries,
             Err(error) => return self.errors.push(read_error(shown, error)),
         };
         let ignores = self.ignores.len();
-        if entries
-            .iter()
-            .any(|entry| entry.name() == IGNORE_FILE && entry.kind == EntryKind::File)
-        {
+        if entries.iter().any(|entry| entry.name() == IGNORE_FILE && entry.kind == EntryKind::File) {
             self.read_ignore(real, shown);
         }
         self.trail.push(real.to_owned());
@@ -197,12 +172,9 @@ impl Walker<'_> {
         self.trail.pop();
         self.ignores.truncate(ignores);
         if self.trail.is_empty() && self.entries > ENTRIES_MAX {
-            let problem = Problem::Budget {
-                what: "the directory has too many files",
-                limit: format!("{ENTRIES_MAX} entries"),
-            };
-            self.errors
-                .push(RenderError::file(&Arc::from(shown), problem));
+            let problem =
+                Problem::Budget { what: "the directory has too many files", limit: format!("{ENTRIES_MAX} entries") };
+            self.errors.push(RenderError::file(&Arc::from(shown), problem));
         }
     }
 
@@ -212,15 +184,14 @@ impl Walker<'_> {
         match self.files.read(&path, IGNORE_BYTES_MAX) {
             Ok(Content::Bytes(bytes)) => {
                 let (ignore, wrong) = Ignore::parse(&String::from_utf8_lossy(&bytes));
-                self.errors.extend(wrong.into_iter().map(|(line, text)| {
-                    RenderError::line(&file, line, Problem::IgnorePattern(text))
-                }));
+                self.errors.extend(
+                    wrong.into_iter().map(|(line, text)| RenderError::line(&file, line, Problem::IgnorePattern(text))),
+                );
                 self.ignores.push((shown.to_owned(), ignore));
             }
-            Ok(Content::LfsPointer) => self.errors.push(RenderError::file(
-                &file,
-                Problem::Entry("this is a Git LFS pointer"),
-            )),
+            Ok(Content::LfsPointer) => {
+                self.errors.push(RenderError::file(&file, Problem::Entry("this is a Git LFS pointer")))
+            }
             Err(error) => self.errors.push(read_error(&file, error)),
         }
     }
@@ -240,14 +211,10 @@ impl Walker<'_> {
                 let problem = Problem::Entry(
                     "this is a submodule, its manifests are not read: add them to this repository, or list it in `.bowlineignore`",
                 );
-                self.errors
-                    .push(RenderError::file(&Arc::from(shown), problem));
+                self.errors.push(RenderError::file(&Arc::from(shown), problem));
             }
             EntryKind::Special if is_manifest_name(name) => {
-                self.errors.push(RenderError::file(
-                    &Arc::from(shown),
-                    Problem::Entry("this is not a regular file"),
-                ));
+                self.errors.push(RenderError::file(&Arc::from(shown), Problem::Entry("this is not a regular file")));
             }
             EntryKind::Special => {}
         }
@@ -258,15 +225,9 @@ impl Walker<'_> {
             let problem = Problem::Entry(
                 "kustomizations are not rendered: commit the output of `kubectl kustomize`, or list this file in `.bowlineignore`",
             );
-            return self
-                .errors
-                .push(RenderError::file(&Arc::from(shown), problem));
+            return self.errors.push(RenderError::file(&Arc::from(shown), problem));
         }
-        self.found.manifests.push(Candidate {
-            shown: Arc::from(shown),
-            real: entry.path,
-            id: entry.id,
-        });
+        self.found.manifests.push(Candidate { shown: Arc::from(shown), real: entry.path, id: entry.id });
     }
 
     fn symlink(&mut self, entry: &Entry, shown: &str) {
@@ -293,19 +254,15 @@ impl Walker<'_> {
 
     fn ignored(&self, shown: &str, directory: bool) -> bool {
         self.ignores.iter().any(|(base, ignore)| {
-            let relative = shown
-                .strip_prefix(base.as_str())
-                .unwrap_or(shown)
-                .trim_start_matches('/');
+            let relative = shown.strip_prefix(base.as_str()).unwrap_or(shown).trim_start_matches('/');
             ignore.matches(relative, directory)
         })
     }
 }
 
 fn is_manifest_name(name: &str) -> bool {
-    name.rsplit_once('.').is_some_and(|(stem, extension)| {
-        !stem.is_empty() && matches!(extension, "yaml" | "yml" | "json")
-    })
+    name.rsplit_once('.')
+        .is_some_and(|(stem, extension)| !stem.is_empty() && matches!(extension, "yaml" | "yml" | "json"))
 }
 
 fn is_kustomization(name: &str) -> bool {
@@ -322,15 +279,8 @@ fn near_directories(files: &dyn Files, path: &str) -> Vec<String> {
             Err(_) => parent = parent.rsplit_once('/').map_or("", |(above, _)| above),
         }
     };
-    let directories: Vec<&str> = entries
-        .iter()
-        .filter(|entry| entry.kind == EntryKind::Directory)
-        .map(|entry| entry.path.as_str())
-        .collect();
+    let directories: Vec<&str> =
+        entries.iter().filter(|entry| entry.kind == EntryKind::Directory).map(|entry| entry.path.as_str()).collect();
     let near = nearest(path, directories.iter().copied());
-    if near.is_empty() {
-        directories.into_iter().take(3).map(str::to_owned).collect()
-    } else {
-        near
-    }
+    if near.is_empty() { directories.into_iter().take(3).map(str::to_owned).collect() } else { near }
 }

@@ -67,9 +67,7 @@ pub enum ReadError {
         wanted: &'static str,
     },
     /// The path would leave the root.
-    #[error(
-        "`{path}` leads out of the repository or directory: paths and symbolic links must stay inside"
-    )]
+    #[error("`{path}` leads out of the repository or directory: paths and symbolic links must stay inside")]
     Outside {
         /// The path.
         path: String,
@@ -147,14 +145,10 @@ pub fn normal(path: &str) -> Result<String, ReadError> {
         match part {
             "" | "." => {}
             ".." => {
-                return Err(ReadError::Outside {
-                    path: path.to_owned(),
-                });
+                return Err(ReadError::Outside { path: path.to_owned() });
             }
             part if part.contains('\0') => {
-                return Err(ReadError::Outside {
-                    path: path.replace('\0', "\\0"),
-                });
+                return Err(ReadError::Outside { path: path.replace('\0', "\\0") });
             }
             part => parts.push(part),
         }
@@ -164,11 +158,7 @@ pub fn normal(path: &str) -> Result<String, ReadError> {
 
 /// Joins a directory and a name of it.
 pub(crate) fn join(directory: &str, name: &str) -> String {
-    if directory.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{directory}/{name}")
-    }
+    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
 }
 
 /// Follows the links on the way to `path` inside the tree and returns the path that is meant.
@@ -180,20 +170,14 @@ pub fn resolve(files: &dyn Files, path: &str) -> Result<String, ReadError> {
 }
 
 /// Does as [`resolve`] and calls `link` with the path of every link on the way: on each of them the result depends.
-pub(crate) fn resolve_noting(
-    files: &dyn Files,
-    path: &str,
-    link: &mut dyn FnMut(&str),
-) -> Result<String, ReadError> {
+pub(crate) fn resolve_noting(files: &dyn Files, path: &str, link: &mut dyn FnMut(&str)) -> Result<String, ReadError> {
     let mut pending: Vec<String> = parts_reversed(path);
     let (mut done, mut links) = (Vec::<String>::new(), 0);
     while let Some(part) = pending.pop() {
         match part.as_str() {
             "" | "." => continue,
             ".." => {
-                done.pop().ok_or_else(|| ReadError::Outside {
-                    path: path.to_owned(),
-                })?;
+                done.pop().ok_or_else(|| ReadError::Outside { path: path.to_owned() })?;
                 continue;
             }
             _ => done.push(part),
@@ -204,15 +188,11 @@ pub(crate) fn resolve_noting(
                 links += 1;
                 link(&here);
                 if links > LINKS_MAX {
-                    return Err(ReadError::LinkLoop {
-                        path: path.to_owned(),
-                    });
+                    return Err(ReadError::LinkLoop { path: path.to_owned() });
                 }
                 let target = files.link(&here)?;
                 if target.starts_with('/') || target.contains('\0') {
-                    return Err(ReadError::Outside {
-                        path: path.to_owned(),
-                    });
+                    return Err(ReadError::Outside { path: path.to_owned() });
                 }
                 done.pop();
                 pending.extend(parts_reversed(&target));

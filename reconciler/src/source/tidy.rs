@@ -17,10 +17,7 @@ pub(super) const PACKS_MAX: usize = 50;
 pub(super) fn tidy(repository: &Repository, kept: &str) -> Result<(), git2::Error> {
     let directory = repository.path().join("objects/pack");
     let before = files(&directory);
-    let is_pack = |path: &&PathBuf| {
-        path.extension()
-            .is_some_and(|extension| extension == "pack")
-    };
+    let is_pack = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "pack");
     if before.iter().filter(is_pack).count() <= PACKS_MAX {
         return Ok(());
     }
@@ -43,10 +40,7 @@ pub(super) fn tidy(repository: &Repository, kept: &str) -> Result<(), git2::Erro
     if name.is_empty() {
         return Ok(());
     }
-    for path in before
-        .iter()
-        .filter(|path| !path.to_string_lossy().contains(&name))
-    {
+    for path in before.iter().filter(|path| !path.to_string_lossy().contains(&name)) {
         // What cannot be removed is looked at again after the next fetch.
         let _ = fs::remove_file(path);
     }

@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use self::rules::{IMMUTABLE, invalid, not_supported, too_long};
 use super::error::{FieldError, FieldErrorKind};
-use super::names;
-use super::object::Kind;
+use super::object::{Kind, strip_absent};
 use super::schema::{Field, Format, ListKind, Struct, Type};
 use super::value::{ByteString, Duration, Quantity, Timestamp};
+use super::{names, strict};
 
 /// Lists what is wrong with an object; `value` has its defaults.
 pub fn object(kind: &Kind, value: &Value) -> Vec<FieldError> {
@@ -32,8 +32,15 @@ pub fn object(kind: &Kind, value: &Value) -> Vec<FieldError> {
     unique(errors)
 }
 
-/// Lists what is wrong with a change; both values have their defaults.
+/// Lists what is wrong with a change; both values have their defaults. Values that mean the same are no change.
 pub fn update(kind: &Kind, old: &Value, new: &Value) -> Vec<FieldError> {
+    let normal = |value: &Value| {
+        let mut value = value.clone();
+        strict::canonical(kind, &mut value);
+        strip_absent(&mut value);
+        value
+    };
+    let (old, new) = (&normal(old), &normal(new));
     let mut errors = metadata::change(&old["metadata"], &new["metadata"]);
     immutable("", (kind.root)(), old, new, &mut errors);
     if let Some(validate) = kind.validate_update {
@@ -43,18 +50,13 @@ pub fn update(kind: &Kind, old: &Value, new: &Value) -> Vec<FieldError> {
 }
 
 /// Drops repetitions: a rule of a kind may find what the schema has found.
-fn unique(errors: Vec<FieldError>) -> Vec<FieldError> {
-    let mut kept: Vec<FieldError> = Vec::with_capacity(errors.len());
-    for error in errors {
-        let again = |other: &FieldError| {
-            *other == error
-                || (other.path == error.path && other.kind == error.kind && error.kind == FieldErrorKind::Required)
-        };
-        if !kept.iter().any(again) {
-            kept.push(error);
-        }
-    }
-    kept
+fn unique(mut errors: Vec<FieldError>) -> Vec<FieldError> {
+    let mut seen = BTreeSet::new();
+    errors.retain(|error| {
+        let required = error.kind == FieldErrorKind::Required;
+        seen.insert(if required { format!("{}: required", error.path) } else { error.to_string() })
+    });
+    errors
 }
 
 fn immutable(path: &str, structure: &Struct, old: &Value, new: &Value, errors: &mut Vec<FieldError>) {

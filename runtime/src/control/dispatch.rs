@@ -58,7 +58,13 @@ impl Workshop {
     }
 
     /// Decides about a key. `None` where there is nothing to decide.
-    pub(super) fn decide(&self, controller: &Registered, snapshot: &Snapshot, key: &Key, now: Timestamp) -> Option<Round> {
+    pub(super) fn decide(
+        &self,
+        controller: &Registered,
+        snapshot: &Snapshot,
+        key: &Key,
+        now: Timestamp,
+    ) -> Option<Round> {
         let actions = (controller.decide)(snapshot, key, now)?;
         let scene = Scene { controller: controller.name, snapshot, key, now, preparer: &self.preparer };
         let mut recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,8 +124,11 @@ impl Dispatcher {
     /// Hands out the next key to decide about.
     pub(super) fn take(&mut self, now: Timestamp) -> Option<Item> {
         let Self { controllers, queue, .. } = self;
-        let busy: Vec<bool> =
-            controllers.iter().enumerate().map(|(place, controller)| queue.working(place) >= controller.parallel).collect();
+        let busy: Vec<bool> = controllers
+            .iter()
+            .enumerate()
+            .map(|(place, controller)| queue.working(place) >= controller.parallel)
+            .collect();
         queue.take(now, |place| !busy[place])
     }
 
@@ -163,7 +172,8 @@ impl Dispatcher {
 
     /// Returns why keys wait, by controller and key.
     pub(super) fn waiting(&self) -> Vec<Waiting> {
-        let all = self.waiting.iter().flat_map(|((place, key), waits)| waits.iter().map(move |wait| (*place, key, wait)));
+        let all =
+            self.waiting.iter().flat_map(|((place, key), waits)| waits.iter().map(move |wait| (*place, key, wait)));
         all.map(|(place, key, (on, until))| Waiting {
             controller: self.controllers[place].name,
             key: key.clone(),

@@ -22,7 +22,8 @@ impl Harness {
     /// Sets controllers on a store; all its objects are decided about in the first steps.
     pub fn new(store: Store, kinds: Kinds, controllers: Vec<Registered>, entropy: Entropy) -> Self {
         let snapshot = store.snapshot();
-        let watcher = store.watch(Some(snapshot.revision()), WatchFilter::all()).expect("invariant: the newest revision is held");
+        let watcher =
+            store.watch(Some(snapshot.revision()), WatchFilter::all()).expect("invariant: the newest revision is held");
         let mut dispatcher = Dispatcher::new(controllers);
         dispatcher.route_all(&snapshot);
         Self { store, watcher, dispatcher, workshop: Workshop::new(kinds, entropy) }

@@ -99,7 +99,8 @@ impl Worker {
 async fn dispatch(setup: Setup, mut stopped: watch::Receiver<bool>, shown: Arc<Mutex<Vec<Waiting>>>) {
     let Setup { store, kinds, controllers, clock, entropy } = setup;
     let mut dispatcher = Dispatcher::new(controllers);
-    let worker = Arc::new(Worker { store: store.clone(), workshop: Workshop::new(kinds, entropy), clock: Arc::clone(&clock) });
+    let worker =
+        Arc::new(Worker { store: store.clone(), workshop: Workshop::new(kinds, entropy), clock: Arc::clone(&clock) });
     let (sender, mut finished) = mpsc::unbounded_channel::<(Item, Outcome)>();
     let mut watcher = follow_anew(&store, &mut dispatcher);
     let mut working = 0_usize;

@@ -10,8 +10,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bowline::source::{
-    Access, Content, Credentials, EntryKind, FetchError, Files, GitRef, HttpPolicy, Limits,
-    RepoUrl, Source, resolve,
+    Access, Content, Credentials, EntryKind, FetchError, Files, GitRef, Limits, RepoUrl, Source, resolve,
 };
 use bowline_tests::git_server::{GitServer, PASSWORD, RawServer, Repo, Request, USER};
 use tempfile::TempDir;
@@ -37,16 +36,11 @@ impl World {
     }
 
     fn commit(&self, text: &str) -> String {
-        self.repo
-            .commit(&[("app/a.yaml", text)], &format!("write {text}"))
-            .expect("a commit")
+        self.repo.commit(&[("app/a.yaml", text)], &format!("write {text}")).expect("a commit")
     }
 
     fn source(&self, url: &str) -> Source {
-        Source::open(
-            self.cache(),
-            RepoUrl::parse(url, HttpPolicy::LoopbackOnly).expect("a valid URL"),
-        )
+        Source::open(self.cache(), RepoUrl::parse(url).expect("a valid URL"))
     }
 
     fn server(&self, tls: bool) -> Option<GitServer> {
@@ -56,27 +50,16 @@ impl World {
 
 fn fetch(source: &Source, reference: &str) -> Result<String, FetchError> {
     let reference = GitRef::parse(reference).expect("a valid ref");
-    source
-        .fetch(&reference, &limits(), &Access::default())
-        .map(|commit| commit.id.to_string())
+    source.fetch(&reference, &limits(), &Access::default()).map(|commit| commit.id.to_string())
 }
 
 fn limits() -> Limits {
-    Limits {
-        connect: Duration::from_secs(5),
-        stall: Duration::from_secs(10),
-        ..Limits::default()
-    }
+    Limits { connect: Duration::from_secs(5), stall: Duration::from_secs(10), ..Limits::default() }
 }
 
 fn text(source: &Source, commit: &str, path: &str) -> String {
     let id = bowline::source::CommitId::parse(commit).expect("an id");
-    match source
-        .tree(id)
-        .expect("a tree")
-        .read(path, 1 << 20)
-        .expect("a file")
-    {
+    match source.tree(id).expect("a tree").read(path, 1 << 20).expect("a file") {
         Content::Bytes(bytes) => String::from_utf8(bytes).expect("text"),
         Content::LfsPointer => "LFS pointer".to_owned(),
     }
@@ -97,55 +80,25 @@ fn a_repository_on_this_host_is_read_where_it_is() {
     let source = world.source(world.repo.path().to_str().expect("UTF-8"));
     refused(fetch(&source, "main"), "RefMissing", "no commits yet");
     let first = world.commit("one");
-    world
-        .repo
-        .git(["tag", "--annotate", "--message", "x", "v1"])
-        .expect("a tag");
+    world.repo.git(["tag", "--annotate", "--message", "x", "v1"]).expect("a tag");
     let second = world.commit("two");
-    for (reference, expected) in [
-        ("HEAD", &second),
-        ("main", &second),
-        ("refs/heads/main", &second),
-        ("v1", &first),
-        (first.as_str(), &first),
-    ] {
-        assert_eq!(
-            &fetch(&source, reference).expect("found"),
-            expected,
-            "{reference}"
-        );
+    for (reference, expected) in
+        [("HEAD", &second), ("main", &second), ("refs/heads/main", &second), ("v1", &first), (first.as_str(), &first)]
+    {
+        assert_eq!(&fetch(&source, reference).expect("found"), expected, "{reference}");
     }
     assert_eq!(text(&source, &first, "app/a.yaml"), "one");
     assert_eq!(text(&source, &second, "app/a.yaml"), "two");
     assert!(!world.cache().exists(), "nothing is copied");
     refused(fetch(&source, "mein"), "RefMissing", "there is `main`");
     let id = |text: &str| bowline::source::CommitId::parse(text).expect("an id");
-    assert!(
-        source
-            .is_ancestor(id(&first), id(&second))
-            .expect("both are here")
-    );
-    assert!(
-        !source
-            .is_ancestor(id(&second), id(&first))
-            .expect("both are here")
-    );
+    assert!(source.is_ancestor(id(&first), id(&second)).expect("both are here"));
+    assert!(!source.is_ancestor(id(&second), id(&first)).expect("both are here"));
     let commit = source.commit(id(&second)).expect("here");
-    assert_eq!(
-        (commit.subject.as_str(), commit.author.as_str()),
-        ("write two", "Ada <ada@example.com>")
-    );
-    refused(
-        fetch(&world.source("/nonexistent"), "main"),
-        "NotARepository",
-        "the path does not exist",
-    );
+    assert_eq!((commit.subject.as_str(), commit.author.as_str()), ("write two", "Ada <ada@example.com>"));
+    refused(fetch(&world.source("/nonexistent"), "main"), "NotARepository", "the path does not exist");
     let plain = world.directory.path().to_str().expect("UTF-8");
-    refused(
-        fetch(&world.source(plain), "main"),
-        "NotARepository",
-        "there is no `.git`",
-    );
+    refused(fetch(&world.source(plain), "main"), "NotARepository", "there is no `.git`");
 }
 
 #[test]
@@ -156,34 +109,13 @@ fn the_tree_of_a_commit_shows_links_and_submodules_as_such() {
     std::os::unix::fs::symlink("a.yaml", app.join("link.yaml")).expect("a link");
     std::os::unix::fs::symlink("../../../etc/passwd", app.join("out.yaml")).expect("a link");
     let lfs = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";
-    let first = world
-        .repo
-        .commit(&[("app/a.yaml", "one"), ("app/lfs.yaml", lfs)], "files")
-        .expect("a commit");
-    world
-        .repo
-        .git([
-            "update-index",
-            "--add",
-            "--cacheinfo",
-            &format!("160000,{first},app/sub"),
-        ])
-        .expect("a submodule");
-    world
-        .repo
-        .git(["commit", "--quiet", "--message", "submodule"])
-        .expect("a commit");
+    let first = world.repo.commit(&[("app/a.yaml", "one"), ("app/lfs.yaml", lfs)], "files").expect("a commit");
+    world.repo.git(["update-index", "--add", "--cacheinfo", &format!("160000,{first},app/sub")]).expect("a submodule");
+    world.repo.git(["commit", "--quiet", "--message", "submodule"]).expect("a commit");
     let source = world.source(world.repo.path().to_str().expect("UTF-8"));
-    let commit = source
-        .fetch(&GitRef::Head, &limits(), &Access::default())
-        .expect("found");
+    let commit = source.fetch(&GitRef::Head, &limits(), &Access::default()).expect("found");
     let tree = source.tree(commit.id).expect("a tree");
-    let kinds: Vec<_> = tree
-        .list("app")
-        .expect("a list")
-        .into_iter()
-        .map(|entry| (entry.path, entry.kind))
-        .collect();
+    let kinds: Vec<_> = tree.list("app").expect("a list").into_iter().map(|entry| (entry.path, entry.kind)).collect();
     let expected = [
         ("app/a.yaml", EntryKind::File),
         ("app/lfs.yaml", EntryKind::File),
@@ -192,47 +124,20 @@ fn the_tree_of_a_commit_shows_links_and_submodules_as_such() {
         ("app/sub", EntryKind::Submodule),
     ];
     assert_eq!(kinds, expected.map(|(path, kind)| (path.to_owned(), kind)));
-    assert_eq!(
-        tree.read("app/lfs.yaml", 1000).expect("a file"),
-        Content::LfsPointer
-    );
-    assert_eq!(
-        resolve(&tree, "app/link.yaml").expect("inside"),
-        "app/a.yaml"
-    );
-    assert!(
-        resolve(&tree, "app/out.yaml")
-            .expect_err("outside")
-            .to_string()
-            .contains("leads out")
-    );
+    assert_eq!(tree.read("app/lfs.yaml", 1000).expect("a file"), Content::LfsPointer);
+    assert_eq!(resolve(&tree, "app/link.yaml").expect("inside"), "app/a.yaml");
+    assert!(resolve(&tree, "app/out.yaml").expect_err("outside").to_string().contains("leads out"));
     assert!(tree.read("../a", 1000).is_err());
-    assert!(
-        tree.read("app", 1000)
-            .expect_err("a directory")
-            .to_string()
-            .contains("is not a file")
-    );
-    assert!(
-        tree.read("app/a.yaml", 2)
-            .expect_err("too large")
-            .to_string()
-            .contains("3 bytes")
-    );
+    assert!(tree.read("app", 1000).expect_err("a directory").to_string().contains("is not a file"));
+    assert!(tree.read("app/a.yaml", 2).expect_err("too large").to_string().contains("3 bytes"));
     assert!(tree.entry("app/none").expect("readable").is_none());
     let hash = |commit: &str| {
         let id = bowline::source::CommitId::parse(commit).expect("an id");
         let tree = source.tree(id).expect("a tree");
         tree.tree_hash("app").expect("readable").expect("there")
     };
-    let second = world
-        .repo
-        .commit(&[("other/b.yaml", "x")], "elsewhere")
-        .expect("a commit");
-    let third = world
-        .repo
-        .commit(&[("app/a.yaml", "two")], "here")
-        .expect("a commit");
+    let second = world.repo.commit(&[("other/b.yaml", "x")], "elsewhere").expect("a commit");
+    let third = world.repo.commit(&[("app/a.yaml", "two")], "here").expect("a commit");
     assert_eq!(hash(&first), hash(&second), "a commit elsewhere");
     assert_ne!(hash(&second), hash(&third), "a commit here");
 }
@@ -243,39 +148,22 @@ fn a_commit_to_a_repository_on_this_host_is_noticed_at_once() {
     world.commit("one");
     let source = world.source(world.repo.path().to_str().expect("UTF-8"));
     let (sender, receiver) = mpsc::channel();
-    let watch = source
-        .watch(move || sender.send(()).unwrap_or_default())
-        .expect("a watch")
-        .expect("it is local");
+    let watch = source.watch(move || sender.send(()).unwrap_or_default()).expect("a watch").expect("it is local");
     let next = |case: &str| {
-        receiver
-            .recv_timeout(Duration::from_secs(5))
-            .unwrap_or_else(|_| panic!("{case} is not noticed"));
+        receiver.recv_timeout(Duration::from_secs(5)).unwrap_or_else(|_| panic!("{case} is not noticed"));
         while receiver.recv_timeout(Duration::from_millis(300)).is_ok() {}
     };
     world.commit("two");
     next("a commit");
-    world
-        .repo
-        .git(["branch", "feature/deep/er"])
-        .expect("a branch");
+    world.repo.git(["branch", "feature/deep/er"]).expect("a branch");
     next("a branch in new directories");
-    world
-        .repo
-        .git(["branch", "--force", "feature/deep/er", "HEAD~1"])
-        .expect("a move");
+    world.repo.git(["branch", "--force", "feature/deep/er", "HEAD~1"]).expect("a move");
     next("a move of it");
     world.repo.git(["pack-refs", "--all"]).expect("packed");
     next("packing");
-    world
-        .repo
-        .git(["branch", "feature/deep/other"])
-        .expect("a branch");
+    world.repo.git(["branch", "feature/deep/other"]).expect("a branch");
     next("a branch where packing removed the directories");
-    world
-        .repo
-        .git(["checkout", "--quiet", "-b", "else"])
-        .expect("a checkout");
+    world.repo.git(["checkout", "--quiet", "-b", "else"]).expect("a checkout");
     next("a change of HEAD");
     fs::rename(world.repo.path(), world.root().join("away")).expect("renamed");
     next("the repository going away");
@@ -296,68 +184,27 @@ fn a_remote_repository_is_cloned_then_fetched_incrementally() {
     let source = world.source(&server.url("git/config"));
     refused(fetch(&source, "main"), "RefMissing", "no commits yet");
     let first = world.commit("one");
-    world
-        .repo
-        .git(["tag", "--annotate", "--message", "x", "v1"])
-        .expect("a tag");
+    world.repo.git(["tag", "--annotate", "--message", "x", "v1"]).expect("a tag");
     assert_eq!(fetch(&source, "main").expect("found"), first);
     assert_eq!(text(&source, &first, "app/a.yaml"), "one");
     let asked = server.requests().len();
     assert_eq!(fetch(&source, "main").expect("found"), first);
-    assert_eq!(
-        server.requests().len(),
-        asked + 1,
-        "an unmoved ref costs one request: {:#?}",
-        server.requests()
-    );
+    assert_eq!(server.requests().len(), asked + 1, "an unmoved ref costs one request: {:#?}", server.requests());
     let second = world.commit("two");
-    for (reference, expected) in [
-        ("HEAD", &second),
-        ("main", &second),
-        ("v1", &first),
-        (second.as_str(), &second),
-    ] {
-        assert_eq!(
-            &fetch(&source, reference).expect("found"),
-            expected,
-            "{reference}"
-        );
+    for (reference, expected) in [("HEAD", &second), ("main", &second), ("v1", &first), (second.as_str(), &second)] {
+        assert_eq!(&fetch(&source, reference).expect("found"), expected, "{reference}");
     }
     let asked = server.requests().len();
     assert_eq!(fetch(&source, &second).expect("found"), second);
-    assert_eq!(
-        server.requests().len(),
-        asked,
-        "a commit that is here costs no request"
-    );
-    assert!(
-        server.requests()[0].contains("agent=git/2"),
-        "{:?}",
-        server.requests()[0]
-    );
+    assert_eq!(server.requests().len(), asked, "a commit that is here costs no request");
+    assert!(server.requests()[0].contains("agent=git/2"), "{:?}", server.requests()[0]);
     refused(fetch(&source, "mein"), "RefMissing", "there is `main`");
-    world
-        .repo
-        .git(["commit", "--quiet", "--amend", "--message", "rewritten"])
-        .expect("a rewrite");
+    world.repo.git(["commit", "--quiet", "--amend", "--message", "rewritten"]).expect("a rewrite");
     let rewritten = fetch(&source, "main").expect("found");
     let id = |text: &str| bowline::source::CommitId::parse(text).expect("an id");
-    assert!(
-        !source
-            .is_ancestor(id(&second), id(&rewritten))
-            .expect("readable"),
-        "rewritten history is noticed"
-    );
-    assert!(
-        source
-            .is_ancestor(id(&first), id(&rewritten))
-            .expect("readable")
-    );
-    refused(
-        fetch(&world.source(&server.url("git/none")), "main"),
-        "RepositoryNotFound",
-        "no repository at",
-    );
+    assert!(!source.is_ancestor(id(&second), id(&rewritten)).expect("readable"), "rewritten history is noticed");
+    assert!(source.is_ancestor(id(&first), id(&rewritten)).expect("readable"));
+    refused(fetch(&world.source(&server.url("git/none")), "main"), "RepositoryNotFound", "no repository at");
 }
 
 #[test]
@@ -371,11 +218,7 @@ fn a_commit_that_no_ref_points_at_is_found_by_its_id() {
     let source = world.source(&server.url("git/config"));
     assert_eq!(fetch(&source, &first).expect("found"), first);
     assert_eq!(text(&source, &first, "app/a.yaml"), "one");
-    refused(
-        fetch(&source, &"0123456789".repeat(4)),
-        "RefMissing",
-        "commit `0123456789",
-    );
+    refused(fetch(&source, &"0123456789".repeat(4)), "RefMissing", "commit `0123456789");
 }
 
 #[test]
@@ -406,11 +249,8 @@ fn a_broken_cache_is_replaced() {
     assert_eq!(text(&source, &third, "app/a.yaml"), "three");
     source.discard_cache().expect("removed");
     assert_eq!(fetch(&source, "main").expect("found again"), third);
-    let left: Vec<_> = fs::read_dir(world.directory.path())
-        .expect("a directory")
-        .flatten()
-        .map(|entry| entry.file_name())
-        .collect();
+    let left: Vec<_> =
+        fs::read_dir(world.directory.path()).expect("a directory").flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left.len(), 2, "nothing is left over: {left:?}");
 }
 
@@ -423,21 +263,11 @@ fn tls_needs_the_right_authority() {
     let first = world.commit("one");
     let source = world.source(&server.url("git/config"));
     refused(fetch(&source, "main"), "Unreachable", "ertificate");
-    let access = Access {
-        ca_pem: Some(server.ca_pem().expect("a certificate").into()),
-        ..Access::default()
-    };
-    let commit = source
-        .fetch(&GitRef::Head, &limits(), &access)
-        .expect("found");
+    let access = Access { ca_pem: Some(server.ca_pem().expect("a certificate").into()), ..Access::default() };
+    let commit = source.fetch(&GitRef::Head, &limits(), &access).expect("found");
     assert_eq!(commit.id.to_string(), first);
-    let access = Access {
-        ca_pem: Some(b"nonsense"[..].into()),
-        ..Access::default()
-    };
-    let error = source
-        .fetch(&GitRef::Head, &limits(), &access)
-        .expect_err("refused");
+    let access = Access { ca_pem: Some(b"nonsense"[..].into()), ..Access::default() };
+    let error = source.fetch(&GitRef::Head, &limits(), &access).expect_err("refused");
     assert_eq!(error.reason(), "InvalidCertificateAuthority", "{error}");
 }
 
@@ -450,31 +280,13 @@ fn credentials_open_private_repositories_and_are_never_shown() {
     let first = world.commit("one");
     let url = server.url("private/config");
     let source = world.source(&url);
-    refused(
-        fetch(&source, "main"),
-        "AuthenticationFailed",
-        "it needs credentials",
-    );
+    refused(fetch(&source, "main"), "AuthenticationFailed", "it needs credentials");
     let basic = |password: &str| {
-        let credentials = Credentials::Basic {
-            user: USER.to_owned(),
-            password: password.to_owned(),
-        };
-        Access {
-            credentials: Some(credentials),
-            ..Access::default()
-        }
+        let credentials = Credentials::Basic { user: USER.to_owned(), password: password.to_owned() };
+        Access { credentials: Some(credentials), ..Access::default() }
     };
-    let ask = |access: &Access| {
-        source
-            .fetch(&GitRef::Head, &limits(), access)
-            .map(|commit| commit.id.to_string())
-    };
-    refused(
-        ask(&basic("wrong")),
-        "AuthenticationFailed",
-        "wrong, expired",
-    );
+    let ask = |access: &Access| source.fetch(&GitRef::Head, &limits(), access).map(|commit| commit.id.to_string());
+    refused(ask(&basic("wrong")), "AuthenticationFailed", "wrong, expired");
     assert_eq!(ask(&basic(PASSWORD)).expect("found"), first);
     let inside = world.source(&url.replace("://", &format!("://{USER}:{PASSWORD}@")));
     assert_eq!(fetch(&inside, "main").expect("found"), first);
@@ -489,51 +301,23 @@ fn redirects_stay_on_their_host() {
         return;
     };
     let first = world.commit("one");
-    assert_eq!(
-        fetch(&world.source(&server.url("moved/config")), "main").expect("followed"),
-        first
-    );
-    refused(
-        fetch(&world.source(&server.url("elsewhere/config")), "main"),
-        "RedirectRefused",
-        "another host",
-    );
-    refused(
-        fetch(&world.source(&server.url("round/config")), "main"),
-        "RedirectRefused",
-        "too many",
-    );
+    assert_eq!(fetch(&world.source(&server.url("moved/config")), "main").expect("followed"), first);
+    refused(fetch(&world.source(&server.url("elsewhere/config")), "main"), "RedirectRefused", "another host");
+    refused(fetch(&world.source(&server.url("round/config")), "main"), "RedirectRefused", "too many");
     let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::<String>::new()));
     let log = seen.clone();
     let stranger = RawServer::start(move |request, _, _| {
-        log.lock()
-            .expect("a lock")
-            .extend(request.headers.iter().cloned());
+        log.lock().expect("a lock").extend(request.headers.iter().cloned());
     })
     .expect("a server");
     let target = stranger.url("x/info/refs");
     let hostile = RawServer::start(move |_, stream, _| {
-        respond(
-            stream,
-            &format!("302 Found\r\nLocation: {target}\r\nContent-Length: 0"),
-            b"",
-        );
+        respond(stream, &format!("302 Found\r\nLocation: {target}\r\nContent-Length: 0"), b"");
     })
     .expect("a server");
-    let url = hostile
-        .url("x")
-        .replace("://", &format!("://{USER}:{PASSWORD}@"));
-    refused(
-        fetch(&world.source(&url), "main"),
-        "RedirectRefused",
-        "another port",
-    );
-    assert_eq!(
-        stranger.requests(),
-        0,
-        "nothing is sent to the other server: {:?}",
-        seen.lock()
-    );
+    let url = hostile.url("x").replace("://", &format!("://{USER}:{PASSWORD}@"));
+    refused(fetch(&world.source(&url), "main"), "RedirectRefused", "another port");
+    assert_eq!(stranger.requests(), 0, "nothing is sent to the other server: {:?}", seen.lock());
 }
 
 fn respond(stream: &mut TcpStream, head: &str, body: &[u8]) {
@@ -558,62 +342,34 @@ fn hostile(
 fn statuses_become_errors_that_say_what_to_do() {
     let world = World::new();
     for (head, reason, said) in [
-        (
-            "401 Unauthorized",
-            "AuthenticationFailed",
-            "it needs credentials",
-        ),
+        ("401 Unauthorized", "AuthenticationFailed", "it needs credentials"),
         ("403 Forbidden", "AuthenticationFailed", "HTTP 403"),
         ("404 Not Found", "RepositoryNotFound", "private repository"),
-        (
-            "429 Too Many Requests\r\nRetry-After: 7",
-            "RateLimited",
-            "in 7 s",
-        ),
+        ("429 Too Many Requests\r\nRetry-After: 7", "RateLimited", "in 7 s"),
         ("500 Oops", "ServerError", "HTTP 500"),
-        (
-            "200 OK\r\nContent-Type: text/html",
-            "NotARepository",
-            "`text/html`",
-        ),
+        ("200 OK\r\nContent-Type: text/html", "NotARepository", "`text/html`"),
         ("301 Moved", "RedirectRefused", "no valid target"),
     ] {
-        let (_server, source) =
-            hostile(&world, move |_, stream, _| respond(stream, head, b"<html>"));
+        let (_server, source) = hostile(&world, move |_, stream, _| respond(stream, head, b"<html>"));
         refused(fetch(&source, "main"), reason, said);
     }
     let (server, source) = hostile(&world, |_, _, _| {});
     drop(server);
     refused(fetch(&source, "main"), "Unreachable", "cannot reach");
-    refused(
-        fetch(&world.source("https://host.invalid/x"), "main"),
-        "Unreachable",
-        "host.invalid",
-    );
+    refused(fetch(&world.source("https://host.invalid/x"), "main"), "Unreachable", "host.invalid");
 }
 
 fn impatient() -> Limits {
     let millis = Duration::from_millis;
-    Limits {
-        connect: millis(500),
-        stall: millis(500),
-        total: millis(5000),
-        ..Limits::default()
-    }
+    Limits { connect: millis(500), stall: millis(500), total: millis(5000), ..Limits::default() }
 }
 
 #[track_caller]
 fn gives_up(source: &Source, limits: &Limits, reason: &str) {
     let started = Instant::now();
-    let result = source
-        .fetch(&GitRef::Head, limits, &Access::default())
-        .map(|commit| commit.id.to_string());
+    let result = source.fetch(&GitRef::Head, limits, &Access::default()).map(|commit| commit.id.to_string());
     refused(result, reason, "127.0.0.1");
-    assert!(
-        started.elapsed() < Duration::from_secs(10),
-        "it took {:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(10), "it took {:?}", started.elapsed());
 }
 
 #[test]
@@ -639,50 +395,28 @@ fn servers_that_are_silent_slow_or_endless_are_given_up() {
     };
     let (_server, source) = hostile(&world, trickle);
     gives_up(&source, &impatient(), "TooSlow");
-    let patient = Limits {
-        bytes_per_second_min: 0,
-        total: Duration::from_millis(900),
-        ..impatient()
-    };
+    let patient = Limits { bytes_per_second_min: 0, total: Duration::from_millis(900), ..impatient() };
     gives_up(&source, &patient, "Timeout");
     let (_server, source) = hostile(&world, |_, stream, ended| {
         respond(stream, REFS, b"001e# service=git-upload-pack\n0000");
         let line = format!("0043{} refs/heads/x123456789\n", "0123456789".repeat(4));
         while !ended.load(Ordering::SeqCst) && stream.write_all(line.as_bytes()).is_ok() {}
     });
-    gives_up(
-        &source,
-        &Limits {
-            refs_bytes_max: 1 << 20,
-            ..limits()
-        },
-        "TooLarge",
-    );
+    gives_up(&source, &Limits { refs_bytes_max: 1 << 20, ..limits() }, "TooLarge");
 }
 
 /// Answers as the real server does and lets `change` alter the answers to POST.
-fn proxy(
-    server: &GitServer,
-    change: impl Fn(Vec<u8>) -> Vec<u8> + Send + Sync + 'static,
-) -> RawServer {
+fn proxy(server: &GitServer, change: impl Fn(Vec<u8>) -> Vec<u8> + Send + Sync + 'static) -> RawServer {
     let base = server.url("git/config");
     RawServer::start(move |request, stream, _| {
         let post = request.line.starts_with("POST");
-        let path = if post {
-            "git-upload-pack"
-        } else {
-            "info/refs?service=git-upload-pack"
-        };
+        let path = if post { "git-upload-pack" } else { "info/refs?service=git-upload-pack" };
         let mut command = Command::new("curl");
         command.args(["--silent", "--noproxy", "*", &format!("{base}/{path}")]);
         let body = tempfile::NamedTempFile::new().expect("a file");
         if post {
             fs::write(body.path(), &request.body).expect("written");
-            command.args([
-                "-H",
-                "Content-Type: application/x-git-upload-pack-request",
-                "--data-binary",
-            ]);
+            command.args(["-H", "Content-Type: application/x-git-upload-pack-request", "--data-binary"]);
             command.arg(format!("@{}", body.path().display()));
         }
         let answer = command.output().expect("curl runs").stdout;
@@ -707,10 +441,7 @@ fn broken_packs_leave_what_was_there() {
     }
     let first = world.commit("one");
     let honest = proxy(&server, |answer| answer);
-    assert_eq!(
-        fetch(&world.source(&honest.url("x")), "main").expect("found"),
-        first
-    );
+    assert_eq!(fetch(&world.source(&honest.url("x")), "main").expect("found"), first);
     let second = world.commit("two");
     let cut = proxy(&server, |mut answer| {
         answer.truncate(answer.len() / 2);
@@ -718,16 +449,8 @@ fn broken_packs_leave_what_was_there() {
     });
     let source = world.source(&cut.url("x"));
     let error = fetch(&source, "main").expect_err("refused");
-    assert!(
-        matches!(error.reason(), "Corrupt" | "Interrupted" | "ProtocolError"),
-        "{} {error}",
-        error.reason()
-    );
-    assert_eq!(
-        text(&source, &first, "app/a.yaml"),
-        "one",
-        "what was there stays"
-    );
+    assert!(matches!(error.reason(), "Corrupt" | "Interrupted" | "ProtocolError"), "{} {error}", error.reason());
+    assert_eq!(text(&source, &first, "app/a.yaml"), "one", "what was there stays");
     let flipped = proxy(&server, |mut answer| {
         if let Some(pack) = answer.windows(4).position(|part| part == b"PACK") {
             answer[pack + 20] ^= 0x55;
@@ -736,24 +459,11 @@ fn broken_packs_leave_what_was_there() {
     });
     let source = world.source(&flipped.url("x"));
     let error = fetch(&source, "main").expect_err("refused");
-    assert!(
-        matches!(error.reason(), "Corrupt" | "ProtocolError"),
-        "{} {error}",
-        error.reason()
-    );
-    assert_eq!(
-        text(&source, &first, "app/a.yaml"),
-        "one",
-        "what was there stays"
-    );
-    let small = Limits {
-        pack_bytes_max: 100,
-        ..limits()
-    };
+    assert!(matches!(error.reason(), "Corrupt" | "ProtocolError"), "{} {error}", error.reason());
+    assert_eq!(text(&source, &first, "app/a.yaml"), "one", "what was there stays");
+    let small = Limits { pack_bytes_max: 100, ..limits() };
     let source = world.source(&server.url("git/config"));
-    let error = source
-        .fetch(&GitRef::Head, &small, &Access::default())
-        .expect_err("refused");
+    let error = source.fetch(&GitRef::Head, &small, &Access::default()).expect_err("refused");
     assert_eq!(error.reason(), "TooLarge", "{error}");
     assert_eq!(fetch(&source, "main").expect("found"), second);
     assert!(Path::new(&world.cache()).exists());
@@ -767,10 +477,7 @@ fn many_fetches_leave_few_packs() {
     };
     let source = world.source(&server.url("git/config"));
     let first = world.commit("one");
-    world
-        .repo
-        .git(["tag", "--annotate", "--message", "x", "v1"])
-        .expect("a tag");
+    world.repo.git(["tag", "--annotate", "--message", "x", "v1"]).expect("a tag");
     assert_eq!(fetch(&source, "v1").expect("found"), first);
     let mut last = first.clone();
     for round in 0..60 {
@@ -778,9 +485,7 @@ fn many_fetches_leave_few_packs() {
         assert_eq!(fetch(&source, "main").expect("found"), last);
     }
     let packs = fs::read_dir(world.cache().join("objects/pack")).expect("a directory");
-    let packs = packs
-        .flatten()
-        .filter(|entry| entry.path().extension().is_some_and(|end| end == "pack"));
+    let packs = packs.flatten().filter(|entry| entry.path().extension().is_some_and(|end| end == "pack"));
     assert!(packs.count() <= 51);
     assert_eq!(text(&source, &last, "app/a.yaml"), "round 59");
     assert_eq!(text(&source, &first, "app/a.yaml"), "one");

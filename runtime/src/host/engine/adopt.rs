@@ -50,23 +50,29 @@ impl Engine {
     /// removed. A supervisor of a newer version is an error: nothing is changed then.
     pub async fn adopt(&self) -> Result<Vec<Adopted>, EngineError> {
         let mut found = Vec::new();
-        for (uid, dir) in pod_dirs(&self.shared.dirs)? {
-            let Some(record) = read_sandbox(&dir) else {
-                kill_group(self.pod_group(&uid)).await?;
-                remove_dir(&dir).await?;
-                continue;
-            };
-            found.push(match connect(&uid, &dir, &record).await {
-                Ok(connection) => Adopted::Alive(PodHandle::new(record.pod, connection)),
-                Err(error @ EngineError::Version { .. }) => return Err(error),
-                Err(_) => {
-                    kill_group(self.pod_group(&uid)).await?;
-                    let state = last_states(&dir);
-                    Adopted::Lost(LostPod { sandbox: record.pod.sandbox, state })
-                }
-            });
+        for (uid, _) in pod_dirs(&self.shared.dirs)? {
+            found.extend(self.adopt_one(&uid).await?);
         }
         Ok(found)
+    }
+
+    /// Finds one pod; `None` when there is no record of it.
+    pub async fn adopt_one(&self, uid: &str) -> Result<Option<Adopted>, EngineError> {
+        let dir = self.run_dir(uid);
+        let Some(record) = read_sandbox(&dir) else {
+            kill_group(self.pod_group(uid)).await?;
+            remove_dir(&dir).await?;
+            return Ok(None);
+        };
+        match connect(uid, &dir, &record).await {
+            Ok(connection) => Ok(Some(Adopted::Alive(PodHandle::new(record.pod, connection)))),
+            Err(error @ EngineError::Version { .. }) => Err(error),
+            Err(_) => {
+                kill_group(self.pod_group(uid)).await?;
+                let state = last_states(&dir);
+                Ok(Some(Adopted::Lost(LostPod { sandbox: record.pod.sandbox, state })))
+            }
+        }
     }
 
     /// Removes what is left of a pod whose supervisor is gone: processes, cgroup, run directory.

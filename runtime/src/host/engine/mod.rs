@@ -123,7 +123,7 @@ pub struct Engine {
 
 #[derive(Debug)]
 struct Shared {
-    zygote: Zygote,
+    zygote: Arc<Zygote>,
     dirs: EngineDirs,
     group: Group,
 }
@@ -138,7 +138,8 @@ impl Engine {
     ///
     /// Creates `dirs.pods` and the instance's cgroup, and moves the zygote there: supervisors must not be in the
     /// daemon's own cgroup, which a service manager kills as a whole.
-    pub fn new(zygote: Zygote, dirs: EngineDirs, instance: &str) -> Result<Self, EngineError> {
+    pub fn new(zygote: impl Into<Arc<Zygote>>, dirs: EngineDirs, instance: &str) -> Result<Self, EngineError> {
+        let zygote = zygote.into();
         check_id(instance)?;
         fs::create_dir_all(&dirs.pods).map_err(io_error("create", &dirs.pods))?;
         let group = instance_group(Layout::detect()?, instance);

@@ -77,6 +77,8 @@ pub(super) struct Container {
     /// When the last attempt ended, by the first clock.
     pub finished_ms: Option<u64>,
     pub restart_count: u32,
+    /// The next start is a restart by the supervisor, to be counted when it happens.
+    pub restarting: bool,
     pub last_exit: Option<Exit>,
     pub stop: Option<Stop>,
     pub starters: Vec<Ticket>,
@@ -97,6 +99,7 @@ impl Container {
             life: Life::Waiting { until_ms: now.ms },
             backoff: Backoff::default(),
             finished_ms: None,
+            restarting: false,
             last_exit: None,
             stop: None,
             starters: Vec::new(),

@@ -13,6 +13,7 @@ mod security;
 mod status;
 mod update;
 mod validate;
+mod validate_container;
 mod volume;
 mod volume_claim;
 mod volume_cloud;

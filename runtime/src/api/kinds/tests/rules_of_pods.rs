@@ -93,3 +93,44 @@ fn pods_are_checked_as_a_whole() {
         &[],
     );
 }
+
+#[test]
+fn sources_of_variables_and_handlers_of_probes_are_checked() {
+    let source = |source: serde_json::Value| {
+        with(pod(), "/spec/containers/0/env", json!([{ "name": "A", "valueFrom": source }]))
+    };
+    check("a label", source(json!({ "fieldRef": { "fieldPath": "metadata.labels['app']" } })), &[]);
+    check(
+        "a field that no variable shows",
+        source(json!({ "fieldRef": { "fieldPath": "spec.hostname" } })),
+        &[
+            "spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Unsupported value: \"spec.hostname\": supported values: \
+           \"metadata.name\", \"metadata.namespace\", \"metadata.uid\", \"spec.nodeName\", \"spec.serviceAccountName\", \
+           \"status.hostIP\", \"status.hostIPs\", \"status.podIP\", \"status.podIPs\"",
+        ],
+    );
+    check(
+        "a resource that no variable shows",
+        source(json!({ "resourceFieldRef": { "resource": "limits.disk" } })),
+        &[
+            "spec.containers[0].env[0].valueFrom.resourceFieldRef.resource: Unsupported value: \"limits.disk\": supported \
+           values: \"limits.cpu\", \"limits.ephemeral-storage\", \"limits.memory\", \"requests.cpu\", \
+           \"requests.ephemeral-storage\", \"requests.memory\"",
+        ],
+    );
+    let probe = json!({ "exec": { "command": ["true"] }, "tcpSocket": { "port": 80 }, "successThreshold": 2 });
+    check(
+        "two handlers",
+        with(pod(), "/spec/containers/0/livenessProbe", probe),
+        &[
+            "spec.containers[0].livenessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type",
+            "spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1",
+        ],
+    );
+    check(
+        "a probe of what ends",
+        with(pod(), "/spec/initContainers", json!([{ "name": "i", "image": "i:1", "readinessProbe": { "exec": {} } }])),
+        &["spec.initContainers[0].readinessProbe: Forbidden: may not be set for init containers without \
+           restartPolicy=Always"],
+    );
+}

@@ -51,6 +51,9 @@ fn a_pod_stays_as_it_was_made() {
     check("image", old, ("/spec/containers/0/image", json!("example.org/web:2")), &[]);
     check("deadline", old, ("/spec/activeDeadlineSeconds", json!(5)), &[]);
     check("labels", old, ("/metadata/labels", json!({ "a": "b" })), &[]);
+    check("an empty list", old, ("/spec/containers/0/args", json!([])), &[]);
+    let sized = with(pod(), "/spec/containers/0/resources/limits", json!({ "cpu": "500m" }));
+    check("the same amount", &sized, ("/spec/containers/0/resources/limits", json!({ "cpu": "0.5" })), &[]);
     check("more tolerations", old, ("/spec/tolerations", json!([{ "operator": "Exists" }])), &[]);
     check("no image", old, ("/spec/containers/0/image", json!("")), &[&format!("{POD}spec.containers")]);
     check("arguments", old, ("/spec/containers/0/args", json!(["x"])), &[&format!("{POD}spec.containers")]);

@@ -172,7 +172,8 @@ impl Host {
         let control = self.control();
         let texts: Vec<String> =
             files.iter().map(|(_, text)| text.replace("CONTROL", &control.to_string_lossy())).collect();
-        let files: Vec<(&str, &str)> = files.iter().zip(&texts).map(|((path, _), text)| (*path, text.as_str())).collect();
+        let files: Vec<(&str, &str)> =
+            files.iter().zip(&texts).map(|((path, _), text)| (*path, text.as_str())).collect();
         let names: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
         self.repo.commit(&files, &format!("change {}", names.join(" "))).expect("a commit")
     }
@@ -201,7 +202,8 @@ impl Host {
             .expect("bowline starts");
         let pid = child.id();
         let child = self.daemon.insert(child);
-        let (socket, log) = (self.dir.path().join("state/bowline.sock"), self.dir.path().join(format!("log{}", self.starts)));
+        let (socket, log) =
+            (self.dir.path().join("state/bowline.sock"), self.dir.path().join(format!("log{}", self.starts)));
         wait_for("the daemon answers", || {
             if let Ok(Some(status)) = child.try_wait() {
                 panic!("the daemon ended ({status}): {}", fs::read_to_string(&log).unwrap_or_default());
@@ -241,7 +243,9 @@ impl Host {
     /// Runs the program on this instance.
     #[track_caller]
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        run_command(Command::new(binary()).arg("--state-dir").arg(self.state()).args(arguments).current_dir(self.repo.path()))
+        run_command(
+            Command::new(binary()).arg("--state-dir").arg(self.state()).args(arguments).current_dir(self.repo.path()),
+        )
     }
 
     /// Returns a command on this instance, for tests that read it while it runs.

@@ -72,7 +72,8 @@ impl World {
     fn holds(&mut self, case: &str) {
         assert!(self.host.is_up(), "{case}: the daemon is up");
         self.host.verdict("neighbour").expect(0);
-        let config = self.host.get("/api/v1/namespaces/neighbour/configmaps/config").expect("the neighbour's ConfigMap");
+        let config =
+            self.host.get("/api/v1/namespaces/neighbour/configmaps/config").expect("the neighbour's ConfigMap");
         assert_eq!(config["data"]["value"], self.round.to_string().as_str(), "{case}: the neighbour is reconciled");
         self.unchanged(case);
     }
@@ -136,17 +137,17 @@ fn what_only_the_host_can_refuse_leaves_the_old_pods_and_says_why() {
             deployment_of("web", 1, "127.0.0.1:1/missing/image:1", IDLE, "{}"),
             &["127.0.0.1:1/missing/image:1"][..],
         ),
-        (
-            "a command that does not exist",
-            deployment("web", 1, r#"["/no/such/program"]"#),
-            &["/no/such/program"],
-        ),
+        ("a command that does not exist", deployment("web", 1, r#"["/no/such/program"]"#), &["/no/such/program"]),
         (
             "a limit that the host refuses",
             deployment_of("web", 1, "host.bowline.dev/rootfs", IDLE, "{limits: {cpu: 900M}}"),
             &["cpu"],
         ),
-        ("a command that fails", deployment("web", 1, r#"["sh", "-c", "echo broken pipe dream; exit 9"]"#), &["code 9"]),
+        (
+            "a command that fails",
+            deployment("web", 1, r#"["sh", "-c", "echo broken pipe dream; exit 9"]"#),
+            &["code 9"],
+        ),
     ];
     for (case, text, said) in table {
         // The one pod stays until a new one is ready.

@@ -18,8 +18,13 @@ fn plan_tells_what_a_change_would_do_by_text_and_exit_code() {
     std::fs::write(host.repo().path().join("config.yaml"), config_map("config", "2")).expect("a file");
     std::fs::write(host.repo().path().join("more.yaml"), config_map("more", "1")).expect("a file");
     std::fs::remove_file(host.repo().path().join("web.yaml")).expect("a removal");
-    let said =
-        ["~ ConfigMap default/config", "data.value", "+ ConfigMap default/more", "- Deployment default/web", "1 to create"];
+    let said = [
+        "~ ConfigMap default/config",
+        "data.value",
+        "+ ConfigMap default/more",
+        "- Deployment default/web",
+        "1 to create",
+    ];
     host.run(&["plan", ".", "--exit-code"]).expect(2).says(&said);
     host.run(&["plan", "."]).expect(0).says(&said);
     let plans = host.run(&["plan", ".", "--exit-code", "-o", "json"]).expect(2).json();

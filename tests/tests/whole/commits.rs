@@ -65,7 +65,7 @@ fn fewest_ready(events: &[Value]) -> usize {
 fn a_commit_becomes_pods_and_the_next_ones_change_them_without_an_outage() {
     let Some(mut host) = start() else { return };
     assert_eq!(web_pods(&host).iter().filter(|pod| is_ready(pod)).count(), 4, "{:?}", web_pods(&host));
-    assert_eq!(host.census().of_pods().is_empty(), false);
+    assert!(!host.census().of_pods().is_empty());
     let recording = host.record_pods("shop");
 
     host.commit(&[("apps/shop/web.yaml", &deployment("web", REPLICAS, &other_idle(2)))]);
@@ -135,7 +135,8 @@ fn pods_outlive_a_daemon_that_leaves_and_down_finds_them_without_one() {
 fn a_process_that_is_killed_comes_back_and_an_object_that_is_changed_is_put_right() {
     let Some(mut host) = start() else { return };
     let pod = web_pods(&host).remove(0);
-    let (name, uid) = (pod["metadata"]["name"].as_str().expect("a name"), pod["metadata"]["uid"].as_str().expect("a uid"));
+    let (name, uid) =
+        (pod["metadata"]["name"].as_str().expect("a name"), pod["metadata"]["uid"].as_str().expect("a uid"));
     host.run(&["exec", "-n", "shop", name, "--", "sh", "-c", "kill -TERM 1"]);
     wait_for("the container is started again", || {
         let pod = host.get(&format!("/api/v1/namespaces/shop/pods/{name}"))?;

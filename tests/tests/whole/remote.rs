@@ -78,7 +78,9 @@ fn branches_tags_and_commits_are_followed_over_http() {
     served.commit(&[("config.yaml", &config_map("config", "second"))], "second").expect("a commit");
     let Some(server) = GitServer::start(&root, false).expect("the server starts") else { return };
     let url = server.url("git/config");
-    let value = |host: &Host| host.get("/api/v1/namespaces/default/configmaps/config")?["data"]["value"].as_str().map(str::to_owned);
+    let value = |host: &Host| {
+        host.get("/api/v1/namespaces/default/configmaps/config")?["data"]["value"].as_str().map(str::to_owned)
+    };
     for (reference, expected) in [("main", "second"), ("v1", "first"), ("main", "second"), (&first, "first")] {
         host.up_with(&[OsStr::new(&url), "--ref".as_ref(), reference.as_ref()]);
         wait_for(reference, || (value(&host).as_deref() == Some(expected)).then_some(()));

@@ -9,7 +9,8 @@ fn check(case: &str, arguments: &[&str], expected: &[&str]) {
     let plain = run(&all).expect(0);
     assert_eq!(plain.stdout.lines().collect::<Vec<_>>(), expected, "{case}");
     let times = run([&all[..], &["-o", "json"]].concat()).expect(0).json();
-    let times: Vec<&str> = times.as_array().expect("an array").iter().map(|time| time.as_str().expect("text")).collect();
+    let times: Vec<&str> =
+        times.as_array().expect("an array").iter().map(|time| time.as_str().expect("text")).collect();
     assert_eq!(times, expected, "{case}, as JSON");
 }
 
@@ -50,7 +51,8 @@ fn time_zones_are_named_by_option_or_prefix() {
 
 #[test]
 fn what_is_no_schedule_is_refused_with_the_reason() {
-    for (expression, said) in [("* * * *", "field"), ("61 * * * *", "61"), ("@never", "@never"), ("* * * * FOO", "FOO")] {
+    for (expression, said) in [("* * * *", "field"), ("61 * * * *", "61"), ("@never", "@never"), ("* * * * FOO", "FOO")]
+    {
         run(["schedule", expression]).expect(1).says(&[said]);
     }
     run(["schedule", "@daily", "--tz", "Mars/Olympus"]).expect(1).says(&["Mars/Olympus"]);

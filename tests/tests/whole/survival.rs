@@ -31,9 +31,7 @@ fn ten_pods_outlive_a_killed_daemon_and_exits_meanwhile_are_reported() {
     manifests += &pod("restarts", "Always", &once);
     host.commit(&[("pods.yaml", &manifests)]);
     host.up();
-    wait_for("ten pods run", || {
-        (host.pods("default").iter().filter(|pod| is_ready(pod)).count() == 10).then_some(())
-    });
+    wait_for("ten pods run", || (host.pods("default").iter().filter(|pod| is_ready(pod)).count() == 10).then_some(()));
     let pods = host.pods("default");
     let before = host.census();
     let stay: Vec<String> = (0..7).map(|index| uid(&pods, &format!("stays-{index}"))).collect();
@@ -94,9 +92,7 @@ fn a_daemon_killed_again_and_again_while_it_works_still_arrives() {
         host.kill();
         host.up();
     }
-    wait_for("all pods run", || {
-        (host.pods("default").iter().filter(|pod| is_ready(pod)).count() == 9).then_some(())
-    });
+    wait_for("all pods run", || (host.pods("default").iter().filter(|pod| is_ready(pod)).count() == 9).then_some(()));
     let pods = host.pods("default");
     assert_eq!(pods.len(), 9);
     let census = host.census();

@@ -10,7 +10,8 @@ fn the_template_is_valid_as_committed() {
     let dir = tempfile::tempdir().expect("a directory");
     let config = dir.path().join("config");
     host::run([OsStr::new("init"), config.as_os_str()]).expect(0).says(&["bowline up"]);
-    let report = host::run([OsStr::new("validate"), config.as_os_str(), "-o".as_ref(), "json".as_ref()]).expect(0).json();
+    let report =
+        host::run([OsStr::new("validate"), config.as_os_str(), "-o".as_ref(), "json".as_ref()]).expect(0).json();
     assert_eq!(report["errors"], serde_json::json!([]), "{report}");
     assert_eq!(report["warnings"], serde_json::json!([]), "{report}");
     assert!(report["objects"].as_u64() >= Some(14), "{report}");

@@ -43,6 +43,7 @@ pub fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
     }
     let repository = args.repository.as_deref().map(|text| read_repository(text, &args)).transpose()?;
     let zygote = Zygote::start().context("cannot start the zygote process")?;
+    log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(serve(context, &args, repository, zygote));
     runtime.shutdown_timeout(Duration::from_secs(2));
@@ -60,6 +61,15 @@ fn read_repository(text: &str, args: &Args) -> anyhow::Result<Repository> {
     RepoUrl::parse(&url)?;
     let reference = args.reference.as_deref().map(GitRef::parse).transpose()?;
     Ok(Repository { url, reference, path: args.path.clone() })
+}
+
+/// Sends logs to standard error; `RUST_LOG` chooses more or less than warnings.
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second initialisation can only come from a test in the same process.
+    let _already = logs.try_init();
 }
 
 async fn serve(context: &Context, args: &Args, repository: Option<Repository>, zygote: Zygote) -> anyhow::Result<u8> {

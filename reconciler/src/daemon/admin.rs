@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_runtime::api::kinds::{Application, Pod};
-use bowline_runtime::api::{Key, Object as _, Timestamp, strict};
+use bowline_runtime::api::kinds::Application;
+use bowline_runtime::api::{Key, Timestamp, strict};
 use bowline_runtime::host::agent::Agent;
 use bowline_runtime::host::image::ImageStore;
 use bowline_runtime::store::Snapshot;
 use bowline_runtime::store::objects::{Objects, StatusError};
 use futures_util::future::BoxFuture;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::apply::inventory;
@@ -104,7 +104,7 @@ impl Admin for DaemonAdmin {
     fn down(&self) -> BoxFuture<'_, Result<u64, StatusError>> {
         Box::pin(async move {
             let snapshot = self.objects.store().snapshot();
-            let pods = snapshot.list(&Pod::kind().resource()).filter(|pod| {
+            let pods = snapshot.list("pods").filter(|pod| {
                 let phase = pod.value().pointer("/status/phase").and_then(Value::as_str);
                 !matches!(phase, Some("Succeeded" | "Failed"))
             });
@@ -136,7 +136,6 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// What a plan's answer looks like without any Application.
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +145,6 @@ mod tests {
         let store = bowline_runtime::store::Store::memory();
         let owner = owner(&store.snapshot(), "a/b");
         assert!(owner.inventory.is_empty() && owner.prune);
-        assert_eq!(json!(owner.id), json!("a/b"));
+        assert_eq!(owner.id, "a/b");
     }
 }

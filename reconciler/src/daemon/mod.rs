@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use bowline_runtime::api::kinds::{self, Application, GitRepository, Namespace};
-use bowline_runtime::api::{Kind, Object as _, Timestamp};
+use bowline_runtime::api::{Kind, Timestamp};
 use bowline_runtime::control;
 use bowline_runtime::host::agent::{self, Agent};
 use bowline_runtime::host::engine::{Engine, EngineDirs};
@@ -55,6 +55,7 @@ pub struct Daemon {
     sync: Option<Sync>,
     tasks: Vec<JoinHandle<()>>,
     socket: PathBuf,
+    downed: tokio::sync::watch::Receiver<bool>,
 }
 
 impl Daemon {
@@ -167,7 +168,7 @@ impl Daemon {
         let mut downed = self.downed.clone();
         tokio::select! {
             cause = self.store.poisoned() => anyhow::bail!("the store failed and takes no more writes: {cause}; start again"),
-            _ = downed.wait_for(|down| *down) => Ok(()),
+            Ok(_) = downed.wait_for(|down| *down) => Ok(()),
         }
     }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bowline_runtime::api::Timestamp;
 use bowline_runtime::api::kinds::Pod;
-use bowline_runtime::api::Object as _;
 use bowline_runtime::host::agent::{Agent, ExecError, ExecRequest, LogError, LogOptions};
 use bowline_runtime::store::objects::StatusError;
 use futures_util::future::BoxFuture;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_runtime::api::kinds::Application;
-use bowline_runtime::api::{Key, Object as _, Timestamp};
+use bowline_runtime::api::{Key, Timestamp};
 use bowline_runtime::store::{Event, Snapshot, Stored, WatchFilter};
 use tokio::task::JoinSet;
 

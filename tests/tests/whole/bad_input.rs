@@ -36,8 +36,7 @@ impl World {
             ("apps/neighbour/config.yaml", &config_map("config", "0")),
         ]);
         host.up();
-        host.verdict("shop").expect(0);
-        host.verdict("neighbour").expect(0);
+        host.run(&["status", "--wait"]).expect(0);
         let pod = host.pods("shop").remove(0);
         let uid = pod["metadata"]["uid"].as_str().expect("a uid").to_owned();
         let processes = host.census().of_pod(&uid);

@@ -26,7 +26,7 @@ fn start() -> Option<Host> {
         ("apps/shop/web.yaml", &deployment("web", REPLICAS, &other_idle(1))),
     ]);
     host.up();
-    host.verdict("shop").expect(0);
+    host.run(&["status", "--wait"]).expect(0);
     Some(host)
 }
 

@@ -44,11 +44,11 @@ spec: {{source: {{name: shop}}, targetNamespace: default}}
 ",
         server.url("private/shop")
     );
-    host.commit(&[("secret.yaml", &secret("wrong")), ("shop.yaml", &source)]);
+    host.commit(&[("secret.yaml", &secret("hunter-two")), ("shop.yaml", &source)]);
     host.up();
     wait_for("the refusal is told", || host.run(&["status", "shop"]).stdout.contains("401").then_some(()));
     let status = host.run(&["status", "-o", "json"]).expect(0);
-    assert!(!status.stdout.contains("wrong"), "a password is never told: {}", status.stdout);
+    assert!(!status.stdout.contains("hunter-two"), "a password is never told: {}", status.stdout);
 
     // The right password mends it without anything else being touched.
     host.commit(&[("secret.yaml", &secret(PASSWORD))]);

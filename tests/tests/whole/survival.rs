@@ -82,11 +82,11 @@ fn ten_pods_outlive_a_killed_daemon_and_exits_meanwhile_are_reported() {
 #[test]
 fn a_daemon_killed_again_and_again_while_it_works_still_arrives() {
     let Some(mut host) = Host::new() else { return };
-    host.commit(&[("pods.yaml", &pod("first", "Always", "sleep 1000"))]);
+    host.commit(&[("pods.yaml", &pod("first", "Always", "exec sleep 1000"))]);
     host.up();
-    let mut manifests = pod("first", "Always", "sleep 1000");
+    let mut manifests = pod("first", "Always", "exec sleep 1000");
     for round in 0..8 {
-        manifests += &pod(&format!("pod-{round}"), "Always", "sleep 1000");
+        manifests += &pod(&format!("pod-{round}"), "Always", "exec sleep 1000");
         host.commit(&[("pods.yaml", &manifests)]);
         // At no particular moment: somewhere between the commit being noticed and the pod being reported.
         host.kill();
@@ -98,7 +98,7 @@ fn a_daemon_killed_again_and_again_while_it_works_still_arrives() {
     let census = host.census();
     for pod in &pods {
         let uid = pod["metadata"]["uid"].as_str().expect("a uid");
-        assert_eq!(census.of_pod(uid).len(), 1, "one process for {}", pod["metadata"]["name"]);
+        assert_eq!(census.of_pod(uid).len(), 1, "one process for {}:\n{census}", pod["metadata"]["name"]);
     }
     assert_eq!(census.of_pods().len(), 9, "no process of a pod that nobody knows:\n{census}");
     host.down();

@@ -99,6 +99,8 @@ async fn watch(daemon: &Daemon, once: bool) -> anyhow::Result<u8> {
     let filter = WatchFilter::resource("applications.bowline.dev").and("gitrepositories.bowline.dev");
     let mut watcher = daemon.store().watch(None, filter)?;
     let mut progress = Progress::default();
+    // What an earlier run found is no verdict on what the repository holds now.
+    let stamp = daemon.request_fetch().await?;
     loop {
         let snapshot = daemon.store().snapshot();
         let applications: Vec<_> = snapshot.typed_list::<Application>().collect();
@@ -112,11 +114,12 @@ async fn watch(daemon: &Daemon, once: bool) -> anyhow::Result<u8> {
             })
             .collect();
         progress.show(&rows);
-        if once && !rows.is_empty() && rows.iter().all(|(_, verdict)| verdict.is_final()) {
-            return Ok(if rows.iter().all(|(_, verdict)| verdict.is_good()) { exit::OK } else { exit::FAILED });
+        let fetched = daemon.fetched_since(&stamp);
+        if once && let Err(trouble) = fetched {
+            return Err(trouble);
         }
-        if once && let Some(trouble) = daemon.source_trouble() {
-            anyhow::bail!("{trouble}");
+        if once && fetched.is_ok_and(|fetched| fetched) && !rows.is_empty() && rows.iter().all(|(_, verdict)| verdict.is_final()) {
+            return Ok(if rows.iter().all(|(_, verdict)| verdict.is_good()) { exit::OK } else { exit::FAILED });
         }
         watcher.next().await?;
         while watcher.try_next()?.is_some() {}

@@ -18,17 +18,16 @@ use bowline_runtime::host::agent::{self, Agent};
 use bowline_runtime::host::engine::{Engine, EngineDirs};
 use bowline_runtime::host::image::ImageStore;
 use bowline_runtime::host::zygote::Zygote;
-use bowline_runtime::store::objects::{Applier, Clock, Entropy, Objects, WriteOptions};
+use bowline_runtime::store::objects::{Applier, Clock, Entropy, Objects, PatchKind, Selectors, WriteOptions};
 use bowline_runtime::store::{Options, Store};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
 
 use crate::cli::SOCKET;
 use crate::server::{self, ServerState};
 use crate::source::GitRef;
-use crate::sync::{self, ROOT, SYSTEM_NAMESPACE, Sync};
+use crate::sync::{self, REQUESTED_AT, ROOT, SYSTEM_NAMESPACE, Sync};
 
 /// How often old revisions are dropped from the store.
 const COMPACT_EVERY: Duration = Duration::from_secs(300);
@@ -99,7 +98,7 @@ impl Daemon {
         });
         let config = sync::Config { store: store.clone(), kinds, cache: dirs.git.clone(), clock: clock.clone(), entropy };
         let socket = state_dir.join(SOCKET);
-        let listener = listen(&socket)?;
+        let listener = server::bind(&socket)?;
         let (down, downed) = tokio::sync::watch::channel(false);
         let admin = Arc::new(admin::DaemonAdmin::new(objects.clone(), images, agent.clone(), down));
         let streams = Arc::new(streams::AgentStreams::new(agent.clone()));
@@ -149,15 +148,44 @@ impl Daemon {
         Ok(())
     }
 
-    /// Returns why the root source cannot be read, if it was never read and the last try failed.
-    pub fn source_trouble(&self) -> Option<String> {
-        let source = self.store.snapshot().typed_get::<GitRepository>(SYSTEM_NAMESPACE, ROOT)?;
-        let status = source.status.as_ref()?;
-        if status.revision.is_some() {
-            return None;
+    /// Asks every GitRepository to look for commits now; returns what its status shows once it has.
+    ///
+    /// # Errors
+    /// The store does not take the request.
+    pub async fn request_fetch(&self) -> anyhow::Result<String> {
+        let stamp = self.objects.now().micros().to_string();
+        let patch = json!({"metadata": {"annotations": {REQUESTED_AT: stamp}}});
+        let kind = GitRepository::kind();
+        for stored in self.objects.list(kind, None, &Selectors::default()).items {
+            let key = stored.key();
+            let options = WriteOptions { manager: MANAGER.to_owned(), ..WriteOptions::default() };
+            self.objects
+                .patch(kind, &key.namespace, &key.name, PatchKind::Merge, &patch, None, &options)
+                .await
+                .with_context(|| format!("cannot ask the GitRepository `{}` for commits", key.name))?;
         }
-        let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready" && condition.status == "False")?;
-        ready.message.clone()
+        Ok(stamp)
+    }
+
+    /// Whether every GitRepository has looked for commits since the request `stamp`.
+    ///
+    /// # Errors
+    /// Why one of them could not be read.
+    pub fn fetched_since(&self, stamp: &str) -> anyhow::Result<bool> {
+        for source in self.store.snapshot().typed_list::<GitRepository>() {
+            let status = source.status.clone().unwrap_or_default();
+            if source.spec.suspend == Some(true) {
+                continue;
+            }
+            if status.last_handled_reconcile_at.as_deref() != Some(stamp) {
+                return Ok(false);
+            }
+            let failed = status.conditions.iter().find(|condition| condition.type_ == "Ready" && condition.status == "False");
+            if let Some(condition) = failed {
+                anyhow::bail!("{}", condition.message.as_deref().unwrap_or("the source cannot be read"));
+            }
+        }
+        Ok(true)
     }
 
     /// Resolves when the daemon cannot go on or was told to end: an error if the store failed.
@@ -252,19 +280,6 @@ impl Dirs {
     fn engine(&self) -> EngineDirs {
         EngineDirs { pods: self.pods.clone() }
     }
-}
-
-/// Binds the socket, for root alone. One that nobody answers on is left over and is replaced.
-fn listen(socket: &Path) -> anyhow::Result<UnixListener> {
-    if std::os::unix::net::UnixStream::connect(socket).is_ok() {
-        anyhow::bail!("a daemon runs on `{}` already", socket.display());
-    }
-    let _absent = std::fs::remove_file(socket);
-    let listener = UnixListener::bind(socket).with_context(|| {
-        format!("cannot listen on `{}`: a unix socket's path has at most 107 bytes", socket.display())
-    })?;
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
 }
 
 async fn ensure_namespace(objects: &Objects, name: &str) -> anyhow::Result<()> {

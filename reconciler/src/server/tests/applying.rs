@@ -41,8 +41,9 @@ async fn a_field_of_another_is_a_conflict_until_forced() {
     );
     let forced = rig.patch(&format!("{path}?fieldManager=one&force=true"), APPLY, &mine).await.expect_code(200).value();
     assert_eq!(forced["spec"]["replicas"], 2);
-    let answer = rig.client.apply(&path, "two", &json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"labels": {"a": "b"}}}));
-    assert_eq!(answer.await.expect("is applied")["metadata"]["labels"]["a"], "b");
+    let labelled = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"labels": {"a": "b"}}});
+    let applied = rig.client.apply(&path, "two", &labelled).await.expect("is applied");
+    assert_eq!(applied["metadata"]["labels"]["a"], "b");
 }
 
 #[tokio::test]

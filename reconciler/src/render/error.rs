@@ -72,9 +72,7 @@ pub enum Problem {
         near: Vec<String>,
     },
     /// Two documents declare one object.
-    #[error(
-        "{object} is already declared at {first}: an object may be declared once per application"
-    )]
+    #[error("{object} is already declared at {first}: an object may be declared once per application")]
     DuplicateObject {
         /// Kind, namespace and name.
         object: String,
@@ -92,32 +90,18 @@ pub enum Problem {
 impl RenderError {
     /// Makes an error that means a whole file.
     pub(super) fn file(file: &Arc<str>, problem: Problem) -> Self {
-        Self {
-            file: file.clone(),
-            line: None,
-            column: None,
-            problem,
-        }
+        Self { file: file.clone(), line: None, column: None, problem }
     }
 
     /// Makes an error at a line.
     pub(super) fn line(file: &Arc<str>, line: u32, problem: Problem) -> Self {
-        Self {
-            file: file.clone(),
-            line: Some(line),
-            column: None,
-            problem,
-        }
+        Self { file: file.clone(), line: Some(line), column: None, problem }
     }
 }
 
 impl fmt::Display for RenderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.file.is_empty() {
-            "."
-        } else {
-            &self.file
-        })?;
+        f.write_str(if self.file.is_empty() { "." } else { &self.file })?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
@@ -134,22 +118,11 @@ fn nearest_names(names: &[String]) -> String {
     if names.is_empty() {
         return String::new();
     }
-    format!(
-        " (nearest: {})",
-        names
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    )
+    format!(" (nearest: {})", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
 }
 
 fn hint_text(text: &str) -> String {
-    if text.is_empty() {
-        String::new()
-    } else {
-        format!(": {text}")
-    }
+    if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
 /// Joins an error and its causes: a list of mistakes is printed line by line, without a place for chains.

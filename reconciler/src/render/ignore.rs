@@ -42,9 +42,7 @@ impl Ignore {
     /// Returns whether a path, relative to the directory of the file, is left out.
     pub(super) fn matches(&self, path: &str, directory: bool) -> bool {
         let segments: Vec<&str> = path.split('/').collect();
-        self.patterns
-            .iter()
-            .any(|pattern| pattern.matches(&segments, directory))
+        self.patterns.iter().any(|pattern| pattern.matches(&segments, directory))
     }
 }
 
@@ -53,22 +51,10 @@ impl Pattern {
         let directories_only = line.ends_with('/');
         let body = line.trim_end_matches('/');
         let anchored = body.contains('/');
-        let segments: Vec<String> = body
-            .trim_start_matches('/')
-            .split('/')
-            .map(str::to_owned)
-            .collect();
-        let strange = line.starts_with('!')
-            || line.contains(['[', ']', '\\'])
-            || line.len() > PATTERN_BYTES_MAX;
-        let broken = segments
-            .iter()
-            .any(|part| part.is_empty() || part == "." || part == "..");
-        (!strange && !broken).then_some(Self {
-            segments,
-            anchored,
-            directories_only,
-        })
+        let segments: Vec<String> = body.trim_start_matches('/').split('/').map(str::to_owned).collect();
+        let strange = line.starts_with('!') || line.contains(['[', ']', '\\']) || line.len() > PATTERN_BYTES_MAX;
+        let broken = segments.iter().any(|part| part.is_empty() || part == "." || part == "..");
+        (!strange && !broken).then_some(Self { segments, anchored, directories_only })
     }
 
     fn matches(&self, path: &[&str], directory: bool) -> bool {
@@ -76,36 +62,20 @@ impl Pattern {
             return false;
         }
         if self.anchored {
-            return wild(
-                &self.segments,
-                path,
-                |part| part == "**",
-                |part, name| name_matches(part, name),
-            );
+            return wild(&self.segments, path, |part| part == "**", |part, name| name_matches(part, name));
         }
-        path.last()
-            .is_some_and(|name| name_matches(&self.segments[0], name))
+        path.last().is_some_and(|name| name_matches(&self.segments[0], name))
     }
 }
 
 fn name_matches(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let name: Vec<char> = name.chars().collect();
-    wild(
-        &pattern,
-        &name,
-        |sign| *sign == '*',
-        |sign, letter| *sign == '?' || sign == letter,
-    )
+    wild(&pattern, &name, |sign| *sign == '*', |sign, letter| *sign == '?' || sign == letter)
 }
 
 /// Matches with one kind of wildcard by greedy retreat to the last wildcard: at most `pattern × subject` steps.
-fn wild<P, S>(
-    pattern: &[P],
-    subject: &[S],
-    any: impl Fn(&P) -> bool,
-    one: impl Fn(&P, &S) -> bool,
-) -> bool {
+fn wild<P, S>(pattern: &[P], subject: &[S], any: impl Fn(&P) -> bool, one: impl Fn(&P, &S) -> bool) -> bool {
     let (mut p, mut s, mut retreat) = (0, 0, None);
     while s < subject.len() {
         if p < pattern.len() && any(&pattern[p]) {
@@ -138,60 +108,23 @@ mod tests {
 
     #[test]
     fn patterns_leave_out_what_they_name() {
-        check(
-            "a name at any depth",
-            "values.yaml\n",
-            "a/b/values.yaml",
-            false,
-            true,
-        );
+        check("a name at any depth", "values.yaml\n", "a/b/values.yaml", false, true);
         check("a star stays in a name", "*.json", "a/x.json", false, true);
-        check(
-            "an anchored star does not cross",
-            "a/*",
-            "a/b/c",
-            false,
-            false,
-        );
+        check("an anchored star does not cross", "a/*", "a/b/c", false, false);
         check("two stars cross", "a/**", "a/b/c", false, true);
         check("two stars in the middle", "a/**/c", "a/c", false, true);
         check("a directory only", "docs/", "docs", false, false);
         check("a directory", "docs/", "docs", true, true);
-        check(
-            "a question mark is one character",
-            "?.yaml",
-            "ü.yaml",
-            false,
-            true,
-        );
-        check(
-            "comments and blanks are no patterns",
-            "# a\n\n  \r\n",
-            "a",
-            false,
-            false,
-        );
+        check("a question mark is one character", "?.yaml", "ü.yaml", false, true);
+        check("comments and blanks are no patterns", "# a\n\n  \r\n", "a", false, false);
         check("a leading slash anchors", "/a", "b/a", false, false);
-        check(
-            "other names stay",
-            "values.yaml",
-            "values.yml",
-            false,
-            false,
-        );
+        check("other names stay", "values.yaml", "values.yml", false, false);
     }
 
     #[test]
     fn patterns_that_are_not_understood_are_named_with_their_line() {
         let (_, wrong) = Ignore::parse("ok\n!no\n[ab]\n../x\n");
-        assert_eq!(
-            wrong,
-            [
-                (2, "!no".to_owned()),
-                (3, "[ab]".to_owned()),
-                (4, "../x".to_owned())
-            ]
-        );
+        assert_eq!(wrong, [(2, "!no".to_owned()), (3, "[ab]".to_owned()), (4, "../x".to_owned())]);
     }
 
     #[test]

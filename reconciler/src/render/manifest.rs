@@ -58,36 +58,19 @@ pub struct ObjectName {
 impl fmt::Display for ObjectName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dot = if self.group.is_empty() { "" } else { "." };
-        write!(
-            f,
-            "`{}{dot}{}` `{}/{}`",
-            self.kind, self.group, self.namespace, self.name
-        )
+        write!(f, "`{}{dot}{}` `{}/{}`", self.kind, self.group, self.namespace, self.name)
     }
 }
 
 impl Manifest {
     /// Returns the name of the object; one without a namespace gets `default_namespace`.
     pub fn name(&self, default_namespace: &str) -> ObjectName {
-        let text = |pointer| {
-            self.value
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
+        let text = |pointer| self.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let namespace = text("/metadata/namespace");
         ObjectName {
-            group: text("/apiVersion")
-                .rsplit_once('/')
-                .map_or("", |(group, _)| group)
-                .to_owned(),
+            group: text("/apiVersion").rsplit_once('/').map_or("", |(group, _)| group).to_owned(),
             kind: text("/kind").to_owned(),
-            namespace: if namespace.is_empty() {
-                default_namespace
-            } else {
-                namespace
-            }
-            .to_owned(),
+            namespace: if namespace.is_empty() { default_namespace } else { namespace }.to_owned(),
             name: text("/metadata/name").to_owned(),
         }
     }
@@ -95,9 +78,7 @@ impl Manifest {
     /// Returns the line, counted from 1, of the field a Kubernetes path names (`spec.containers[0].image`), or of its
     /// nearest parent in the file.
     pub fn line_of(&self, field_path: &str) -> u32 {
-        self.positions
-            .line_of(field_path)
-            .unwrap_or(self.origin.line)
+        self.positions.line_of(field_path).unwrap_or(self.origin.line)
     }
 }
 
@@ -112,12 +93,7 @@ pub(super) fn collect(
     errors: &mut Vec<RenderError>,
 ) {
     if let Some(root) = &document.root {
-        let mut collector = Collector {
-            file,
-            document: document.number,
-            objects,
-            errors,
-        };
+        let mut collector = Collector { file, document: document.number, objects, errors };
         collector.node(root, 0);
     }
 }
@@ -133,36 +109,19 @@ impl Collector<'_> {
     fn node(&mut self, node: &Node, lists: usize) {
         if let Some(items) = list_items(node) {
             if lists >= LISTS_MAX {
-                let problem = Problem::Budget {
-                    what: "lists are nested too deep",
-                    limit: format!("{LISTS_MAX} levels"),
-                };
-                return self
-                    .errors
-                    .push(RenderError::line(self.file, node.line, problem));
+                let problem =
+                    Problem::Budget { what: "lists are nested too deep", limit: format!("{LISTS_MAX} levels") };
+                return self.errors.push(RenderError::line(self.file, node.line, problem));
             }
-            return items
-                .iter()
-                .filter(|item| !item.is_null())
-                .for_each(|item| self.node(item, lists + 1));
+            return items.iter().filter(|item| !item.is_null()).for_each(|item| self.node(item, lists + 1));
         }
         if let Err(problem) = check_object(node) {
-            return self
-                .errors
-                .push(RenderError::line(self.file, node.line, problem));
+            return self.errors.push(RenderError::line(self.file, node.line, problem));
         }
         match node.to_value() {
             Ok((value, positions)) => {
-                let origin = Origin {
-                    file: self.file.clone(),
-                    line: node.line,
-                    document: self.document,
-                };
-                self.objects.push(Manifest {
-                    value,
-                    origin,
-                    positions,
-                });
+                let origin = Origin { file: self.file.clone(), line: node.line, document: self.document };
+                self.objects.push(Manifest { value, origin, positions });
             }
             Err(fault) => self.errors.push(RenderError {
                 file: self.file.clone(),
@@ -186,43 +145,27 @@ fn list_items(node: &Node) -> Option<&[std::rc::Rc<Node>]> {
 
 fn check_object(node: &Node) -> Result<(), Problem> {
     let Kind::Map(members) = &node.kind else {
-        return Err(Problem::NotAnObject {
-            reason: "the document is not a mapping".to_owned(),
-            near: Vec::new(),
-        });
+        return Err(Problem::NotAnObject { reason: "the document is not a mapping".to_owned(), near: Vec::new() });
     };
     for key in ["apiVersion", "kind"] {
         let Some(member) = node.get(key) else {
             let near = nearest(key, members.iter().map(|member| member.key.as_str()));
-            return Err(Problem::NotAnObject {
-                reason: format!("the document has no `{key}`"),
-                near,
-            });
+            return Err(Problem::NotAnObject { reason: format!("the document has no `{key}`"), near });
         };
         if member.node.text().is_none_or(str::is_empty) {
-            return Err(Problem::NotAnObject {
-                reason: format!("`{key}` is not a text"),
-                near: Vec::new(),
-            });
+            return Err(Problem::NotAnObject { reason: format!("`{key}` is not a text"), near: Vec::new() });
         }
     }
     let Some(metadata) = node.get("metadata") else {
         let near = nearest("metadata", members.iter().map(|member| member.key.as_str()));
-        return Err(Problem::NotAnObject {
-            reason: "the object has no `metadata`".to_owned(),
-            near,
-        });
+        return Err(Problem::NotAnObject { reason: "the object has no `metadata`".to_owned(), near });
     };
     match metadata.node.get("name") {
         Some(name) if name.node.text().is_some_and(|name| !name.is_empty()) => Ok(()),
         Some(_) => Err(Problem::NotAnObject {
-            reason: "`metadata.name` is not a text (numbers and words such as `yes` need quotes)"
-                .to_owned(),
+            reason: "`metadata.name` is not a text (numbers and words such as `yes` need quotes)".to_owned(),
             near: Vec::new(),
         }),
-        None => Err(Problem::NotAnObject {
-            reason: "the object has no `metadata.name`".to_owned(),
-            near: Vec::new(),
-        }),
+        None => Err(Problem::NotAnObject { reason: "the object has no `metadata.name`".to_owned(), near: Vec::new() }),
     }
 }

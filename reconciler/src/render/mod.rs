@@ -19,6 +19,8 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use git2::Oid;
+
 use crate::source::{Content, Files, ReadError};
 
 pub use error::{Problem, RenderError};
@@ -49,13 +51,20 @@ pub(crate) fn document(text: &str) -> Result<serde_json::Value, String> {
 
 /// What a directory renders to.
 #[derive(Debug)]
-pub struct Rendered {
+pub struct Rendered<M = Manifest> {
     /// The objects, in byte order of the files and the order of documents in them.
-    pub objects: Vec<Manifest>,
+    pub objects: Vec<M>,
     /// What was read.
     pub inputs: Inputs,
     /// The hash of what was read: equal hashes mean an equal result.
     pub inputs_hash: InputsHash,
+}
+
+/// The files of the last render of one application, by path and object id. Those that a render does not meet are
+/// dropped. It holds the objects of the last render, which its user holds too.
+#[derive(Debug, Default)]
+pub struct RenderCache {
+    files: BTreeMap<(Arc<str>, Oid), Vec<Arc<Manifest>>>,
 }
 
 /// Renders the manifests below `path` (the root where it is empty).
@@ -66,19 +75,47 @@ pub struct Rendered {
 /// # Errors
 /// Every mistake found, ordered by file and line, at most [`ERRORS_MAX`]. Nothing is rendered where there is one: an
 /// incomplete set of objects must not be mistaken for the wish to delete the others.
-pub fn render(
+pub fn render(files: &dyn Files, path: &str, default_namespace: &str) -> Result<Rendered, Vec<RenderError>> {
+    let shared = {
+        let mut cache = RenderCache::default();
+        render_with(files, path, default_namespace, &mut cache)?
+    };
+    let Rendered { objects, inputs, inputs_hash } = shared;
+    // The cache is gone, so nothing is copied.
+    let objects = objects.into_iter().map(Arc::unwrap_or_clone).collect();
+    Ok(Rendered { objects, inputs, inputs_hash })
+}
+
+/// Does as [`render`] and reads only the files of a commit that `cache` has not seen, so that one changed file among
+/// thousands costs little more than a walk. Give each application a cache of its own.
+///
+/// # Errors
+/// As [`render`].
+pub fn render_with(
     files: &dyn Files,
     path: &str,
     default_namespace: &str,
-) -> Result<Rendered, Vec<RenderError>> {
+    cache: &mut RenderCache,
+) -> Result<Rendered<Arc<Manifest>>, Vec<RenderError>> {
     let mut errors = Vec::new();
     let found = walk::walk(files, path, &mut errors);
-    let mut objects = Vec::new();
-    for (file, target) in &found.manifests {
+    let (mut objects, mut before) = (Vec::new(), std::mem::take(&mut cache.files));
+    for candidate in &found.manifests {
         if errors.len() >= ERRORS_MAX {
             break;
         }
-        render_file(files, file, target, &mut objects, &mut errors);
+        let key = candidate.id.map(|id| (candidate.shown.clone(), id));
+        if let Some((key, cached)) = key.as_ref().and_then(|key| before.remove_entry(key)) {
+            objects.extend(cached.iter().cloned());
+            cache.files.insert(key, cached);
+            continue;
+        }
+        let wrong = errors.len();
+        let fresh = render_file(files, &candidate.shown, &candidate.real, &mut errors);
+        objects.extend(fresh.iter().cloned());
+        if let Some(key) = key.filter(|_| errors.len() == wrong) {
+            cache.files.insert(key, fresh);
+        }
     }
     report_duplicates(&objects, default_namespace, &mut errors);
     let inputs_hash = match inputs_hash(files, &found.inputs) {
@@ -89,53 +126,38 @@ pub fn render(
         }
     };
     if errors.is_empty() {
-        return Ok(Rendered {
-            objects,
-            inputs: found.inputs,
-            inputs_hash,
-        });
+        return Ok(Rendered { objects, inputs: found.inputs, inputs_hash });
     }
-    errors.sort_by(|one, other| {
-        (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column))
-    });
+    errors.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
     errors.truncate(ERRORS_MAX);
     Err(errors)
 }
 
-fn render_file(
-    files: &dyn Files,
-    file: &Arc<str>,
-    target: &str,
-    objects: &mut Vec<Manifest>,
-    errors: &mut Vec<RenderError>,
-) {
+fn render_file(files: &dyn Files, file: &Arc<str>, target: &str, errors: &mut Vec<RenderError>) -> Vec<Arc<Manifest>> {
+    let mut objects = Vec::new();
     let text = match read_text(files, target) {
         Ok(text) => text,
-        Err(problem) => return errors.push(RenderError::file(file, problem)),
+        Err(problem) => {
+            errors.push(RenderError::file(file, problem));
+            return Vec::new();
+        }
     };
     let (documents, faults) = yaml::documents(text.trim_start_matches('\u{feff}'));
     for fault in faults {
         let (line, column) = (Some(fault.line), fault.column);
-        errors.push(RenderError {
-            file: file.clone(),
-            line,
-            column,
-            problem: fault.problem,
-        });
+        errors.push(RenderError { file: file.clone(), line, column, problem: fault.problem });
     }
     for document in &documents {
-        manifest::collect(file, document, objects, errors);
+        manifest::collect(file, document, &mut objects, errors);
     }
+    objects.into_iter().map(Arc::new).collect()
 }
 
 /// Reads a file as UTF-8 text with `\n` line ends as the YAML parser takes them.
 fn read_text(files: &dyn Files, path: &str) -> Result<String, Problem> {
     match files.read(path, FILE_BYTES_MAX) {
         Ok(Content::Bytes(bytes)) => String::from_utf8(bytes).map_err(|error| Problem::Syntax {
-            message: format!(
-                "the file is not UTF-8 text (byte {})",
-                error.utf8_error().valid_up_to()
-            ),
+            message: format!("the file is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()),
             hint: "save it as UTF-8, or list it in `.bowlineignore` if it is no manifest",
         }),
         Ok(Content::LfsPointer) => Err(Problem::Entry(
@@ -145,21 +167,14 @@ fn read_text(files: &dyn Files, path: &str) -> Result<String, Problem> {
     }
 }
 
-fn report_duplicates(objects: &[Manifest], default_namespace: &str, errors: &mut Vec<RenderError>) {
+fn report_duplicates(objects: &[Arc<Manifest>], default_namespace: &str, errors: &mut Vec<RenderError>) {
     let mut seen = BTreeMap::<ObjectName, &Origin>::new();
     for object in objects {
         let name = object.name(default_namespace);
         match seen.get(&name) {
             Some(first) => {
-                let problem = Problem::DuplicateObject {
-                    object: name.to_string(),
-                    first: first.to_string(),
-                };
-                errors.push(RenderError::line(
-                    &object.origin.file,
-                    object.origin.line,
-                    problem,
-                ));
+                let problem = Problem::DuplicateObject { object: name.to_string(), first: first.to_string() };
+                errors.push(RenderError::line(&object.origin.file, object.origin.line, problem));
             }
             None => {
                 seen.insert(name, &object.origin);
@@ -172,16 +187,10 @@ fn report_duplicates(objects: &[Manifest], default_namespace: &str, errors: &mut
 pub(crate) fn nearest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Vec<String> {
     let mut ranked: Vec<(usize, &str)> = names
         .map(|name| (distance(&wanted.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(distance, name)| {
-            *distance <= wanted.chars().count().max(name.chars().count()).div_ceil(3)
-        })
+        .filter(|(distance, name)| *distance <= wanted.chars().count().max(name.chars().count()).div_ceil(3))
         .collect();
     ranked.sort();
-    ranked
-        .into_iter()
-        .take(3)
-        .map(|(_, name)| name.to_owned())
-        .collect()
+    ranked.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
 }
 
 /// Returns the edit distance of two short texts (Levenshtein); the inputs are cut at 64 characters.

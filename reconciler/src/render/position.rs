@@ -26,8 +26,7 @@ impl Pointer {
     /// Returns the pointer to a member or item.
     pub(super) fn child(self, token: &str) -> Self {
         // Tokens cannot contain the separator in escaped form, and 0xff never occurs in UTF-8, so it may separate.
-        let step =
-            |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         Self(token.bytes().fold(step(self.0, 0xff), step))
     }
 }
@@ -36,28 +35,17 @@ impl Positions {
     /// Makes the map from pairs in any order.
     pub(super) fn new(mut lines: Vec<(Pointer, u32)>) -> Self {
         lines.sort_by_key(|(pointer, _)| pointer.0);
-        Self {
-            lines: lines
-                .into_iter()
-                .map(|(pointer, line)| (pointer.0, line))
-                .collect(),
-        }
+        Self { lines: lines.into_iter().map(|(pointer, line)| (pointer.0, line)).collect() }
     }
 
     fn get(&self, pointer: Pointer) -> Option<u32> {
-        let found = self
-            .lines
-            .binary_search_by_key(&pointer.0, |(hash, _)| *hash)
-            .ok()?;
+        let found = self.lines.binary_search_by_key(&pointer.0, |(hash, _)| *hash).ok()?;
         Some(self.lines[found].1)
     }
 
     /// Returns the line, counted from 1, of the value a JSON pointer (RFC 6901) names.
     pub fn line(&self, pointer: &str) -> Option<u32> {
-        let tokens = pointer
-            .split('/')
-            .skip(1)
-            .map(|token| token.replace("~1", "/").replace("~0", "~"));
+        let tokens = pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"));
         self.get(tokens.fold(Pointer::DOCUMENT, |pointer, token| pointer.child(&token)))
     }
 
@@ -110,16 +98,8 @@ mod tests {
     #[test]
     fn field_paths_split_into_tokens() {
         check("members", "spec.replicas", &["spec", "replicas"]);
-        check(
-            "items",
-            "spec.containers[0].image",
-            &["spec", "containers", "0", "image"],
-        );
-        check(
-            "keys with points",
-            "metadata.annotations[a.b/c]",
-            &["metadata", "annotations", "a.b/c"],
-        );
+        check("items", "spec.containers[0].image", &["spec", "containers", "0", "image"]);
+        check("keys with points", "metadata.annotations[a.b/c]", &["metadata", "annotations", "a.b/c"]);
         check("quoted keys", "data[\"x\"]", &["data", "x"]);
         check("unfinished", "a[", &["a", ""]);
         check("empty", "", &[]);

@@ -79,9 +79,7 @@ fn float_value(value: f64) -> Result<Value, String> {
     if value.fract() == 0.0 && value.abs() < 9.2e18 {
         return Ok(Value::from(value as i64));
     }
-    Number::from_f64(value)
-        .map(Value::Number)
-        .ok_or_else(|| format!("`{value}` has no form in JSON"))
+    Number::from_f64(value).map(Value::Number).ok_or_else(|| format!("`{value}` has no form in JSON"))
 }
 
 /// Formats a float key as Go's `strconv.FormatFloat(key, 'g', -1, 32)` does.
@@ -94,14 +92,10 @@ fn float_key(value: f64) -> String {
         return if single > 0.0 { ".inf" } else { "-.inf" }.to_owned();
     }
     let scientific = format!("{single:e}");
-    let (mantissa, exponent) = scientific
-        .split_once('e')
-        .expect("invariant: `{:e}` writes an exponent");
-    let exponent: i32 = exponent
-        .parse()
-        .expect("invariant: `{:e}` writes an integer exponent");
+    let (mantissa, exponent) = scientific.split_once('e').expect("invariant: `{:e}` writes an exponent");
+    let exponent: i32 = exponent.parse().expect("invariant: `{:e}` writes an integer exponent");
     // Go decides by a precision of 6 when the shortest form is asked for.
-    if exponent < -4 || exponent >= 6 {
+    if !(-4..6).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{mantissa}e{sign}{:02}", exponent.abs());
     }
@@ -124,9 +118,9 @@ fn binary(text: &str) -> Result<Scalar, String> {
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(packed)
         .map_err(|_| "the value of `!!binary` is not valid base64".to_owned())?;
-    String::from_utf8(bytes)
-        .map(Scalar::Text)
-        .map_err(|_| "the value of `!!binary` is not text: put it into a field that takes base64, such as `binaryData`".to_owned())
+    String::from_utf8(bytes).map(Scalar::Text).map_err(|_| {
+        "the value of `!!binary` is not text: put it into a field that takes base64, such as `binaryData`".to_owned()
+    })
 }
 
 fn tagged(text: &str, core: &str) -> Result<Scalar, String> {
@@ -142,10 +136,7 @@ fn tagged(text: &str, core: &str) -> Result<Scalar, String> {
         | ("merge", Scalar::Merge) => Ok(value),
         ("float", Scalar::Int(int)) => Ok(Scalar::Float(*int as f64)),
         ("float", Scalar::BigInt(int)) => Ok(Scalar::Float(*int as f64)),
-        _ => Err(format!(
-            "`{text}` is {}, its tag says `!!{core}`",
-            value.tag_name()
-        )),
+        _ => Err(format!("`{text}` is {}, its tag says `!!{core}`", value.tag_name())),
     }
 }
 

@@ -10,11 +10,12 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use git2::Oid;
 use sha2::{Digest as _, Sha256};
 
 use super::ignore::Ignore;
 use super::{ERRORS_MAX, Problem, RenderError, nearest, read_error};
-use crate::source::{Content, Entry, EntryKind, Files, ReadError, normal, resolve};
+use crate::source::{Content, Entry, EntryKind, Files, ReadError, normal, resolve_noting};
 
 /// The name of the file that lists what is no manifest.
 pub(super) const IGNORE_FILE: &str = ".bowlineignore";
@@ -58,19 +59,25 @@ impl fmt::Debug for InputsHash {
 pub fn inputs_hash(files: &dyn Files, inputs: &Inputs) -> Result<InputsHash, ReadError> {
     let mut hasher = Sha256::new();
     for path in &inputs.paths {
-        let id = files
-            .tree_hash(path)?
-            .map(|id| id.to_string())
-            .unwrap_or_default();
+        let id = files.tree_hash(path)?.map(|id| id.to_string()).unwrap_or_default();
         hasher.update(format!("{path}\0{id}\n").as_bytes());
     }
     Ok(InputsHash(hasher.finalize().into()))
 }
 
+/// A file that is to be read as manifests.
+pub(super) struct Candidate {
+    /// The path a person knows it under.
+    pub shown: Arc<str>,
+    /// The path it is read from: another one for a link.
+    pub real: String,
+    /// The object id, where the tree knows it.
+    pub id: Option<Oid>,
+}
+
 /// What a walk found.
 pub(super) struct Found {
-    /// Each manifest by the name a person knows it under and the path it is read from (another one for a link).
-    pub manifests: Vec<(Arc<str>, String)>,
+    pub manifests: Vec<Candidate>,
     pub inputs: Inputs,
 }
 
@@ -78,10 +85,7 @@ pub(super) struct Found {
 pub(super) fn walk(files: &dyn Files, path: &str, errors: &mut Vec<RenderError>) -> Found {
     let mut walker = Walker {
         files,
-        found: Found {
-            manifests: Vec::new(),
-            inputs: Inputs::default(),
-        },
+        found: Found { manifests: Vec::new(), inputs: Inputs::default() },
         ignores: Vec::new(),
         trail: Vec::new(),
         entries: 0,
@@ -112,24 +116,14 @@ impl Walker<'_> {
         self.found.inputs.paths.insert(shown.clone());
         let missing = |files: &dyn Files| {
             let near = near_directories(files, &shown);
-            RenderError::file(
-                &Arc::from(shown.as_str()),
-                Problem::NoSuchDirectory {
-                    path: shown.clone(),
-                    near,
-                },
-            )
+            RenderError::file(&Arc::from(shown.as_str()), Problem::NoSuchDirectory { path: shown.clone(), near })
         };
-        let real = match resolve(self.files, &shown) {
+        let real = match self.resolve(&shown) {
             Ok(real) => real,
             Err(ReadError::NotFound { .. }) => return Err(missing(self.files)),
             Err(error) => return Err(read_error(&shown, error)),
         };
-        match self
-            .files
-            .entry(&real)
-            .map_err(|error| read_error(&shown, error))?
-        {
+        match self.files.entry(&real).map_err(|error| read_error(&shown, error))? {
             Some(entry) if entry.kind == EntryKind::Directory => {}
             _ => return Err(missing(self.files)),
         }
@@ -137,32 +131,34 @@ impl Walker<'_> {
         Ok(real)
     }
 
+    /// Resolves a path and notes everything the answer depends on, also where there is none.
+    fn resolve(&mut self, path: &str) -> Result<String, ReadError> {
+        let mut links = Vec::new();
+        let result = resolve_noting(self.files, path, &mut |link| links.push(link.to_owned()));
+        self.found.inputs.paths.extend(links);
+        if let Err(ReadError::NotFound { path }) = &result {
+            self.found.inputs.paths.insert(path.clone());
+        }
+        result
+    }
+
     /// Walks the directory `real`, which a person knows as `shown`.
     fn directory(&mut self, real: &str, shown: &str) {
         if self.trail.iter().any(|above| above == real) {
             let problem = Problem::Entry("this symbolic link leads back to a directory above it");
-            return self
-                .errors
-                .push(RenderError::file(&Arc::from(shown), problem));
+            return self.errors.push(RenderError::file(&Arc::from(shown), problem));
         }
         if self.trail.len() >= DIRECTORIES_MAX {
-            let problem = Problem::Budget {
-                what: "directories are nested too deep",
-                limit: format!("{DIRECTORIES_MAX} levels"),
-            };
-            return self
-                .errors
-                .push(RenderError::file(&Arc::from(shown), problem));
+            let problem =
+                Problem::Budget { what: "directories are nested too deep", limit: format!("{DIRECTORIES_MAX} levels") };
+            return self.errors.push(RenderError::file(&Arc::from(shown), problem));
         }
         let entries = match self.files.list(real) {
             Ok(entries) => entries,
             Err(error) => return self.errors.push(read_error(shown, error)),
         };
         let ignores = self.ignores.len();
-        if entries
-            .iter()
-            .any(|entry| entry.name() == IGNORE_FILE && entry.kind == EntryKind::File)
-        {
+        if entries.iter().any(|entry| entry.name() == IGNORE_FILE && entry.kind == EntryKind::File) {
             self.read_ignore(real, shown);
         }
         self.trail.push(real.to_owned());
@@ -176,12 +172,9 @@ impl Walker<'_> {
         self.trail.pop();
         self.ignores.truncate(ignores);
         if self.trail.is_empty() && self.entries > ENTRIES_MAX {
-            let problem = Problem::Budget {
-                what: "the directory has too many files",
-                limit: format!("{ENTRIES_MAX} entries"),
-            };
-            self.errors
-                .push(RenderError::file(&Arc::from(shown), problem));
+            let problem =
+                Problem::Budget { what: "the directory has too many files", limit: format!("{ENTRIES_MAX} entries") };
+            self.errors.push(RenderError::file(&Arc::from(shown), problem));
         }
     }
 
@@ -191,15 +184,14 @@ impl Walker<'_> {
         match self.files.read(&path, IGNORE_BYTES_MAX) {
             Ok(Content::Bytes(bytes)) => {
                 let (ignore, wrong) = Ignore::parse(&String::from_utf8_lossy(&bytes));
-                self.errors.extend(wrong.into_iter().map(|(line, text)| {
-                    RenderError::line(&file, line, Problem::IgnorePattern(text))
-                }));
+                self.errors.extend(
+                    wrong.into_iter().map(|(line, text)| RenderError::line(&file, line, Problem::IgnorePattern(text))),
+                );
                 self.ignores.push((shown.to_owned(), ignore));
             }
-            Ok(Content::LfsPointer) => self.errors.push(RenderError::file(
-                &file,
-                Problem::Entry("this is a Git LFS pointer"),
-            )),
+            Ok(Content::LfsPointer) => {
+                self.errors.push(RenderError::file(&file, Problem::Entry("this is a Git LFS pointer")))
+            }
             Err(error) => self.errors.push(read_error(&file, error)),
         }
     }
@@ -212,40 +204,34 @@ impl Walker<'_> {
         }
         match entry.kind {
             EntryKind::Directory => self.directory(&entry.path, &shown),
-            EntryKind::File if is_manifest_name(name) => self.manifest(&shown, entry.path.clone()),
+            EntryKind::File if is_manifest_name(name) => self.manifest(&shown, entry.clone()),
             EntryKind::File => {}
             EntryKind::Symlink => self.symlink(entry, &shown),
             EntryKind::Submodule => {
                 let problem = Problem::Entry(
                     "this is a submodule, its manifests are not read: add them to this repository, or list it in `.bowlineignore`",
                 );
-                self.errors
-                    .push(RenderError::file(&Arc::from(shown), problem));
+                self.errors.push(RenderError::file(&Arc::from(shown), problem));
             }
             EntryKind::Special if is_manifest_name(name) => {
-                self.errors.push(RenderError::file(
-                    &Arc::from(shown),
-                    Problem::Entry("this is not a regular file"),
-                ));
+                self.errors.push(RenderError::file(&Arc::from(shown), Problem::Entry("this is not a regular file")));
             }
             EntryKind::Special => {}
         }
     }
 
-    fn manifest(&mut self, shown: &str, real: String) {
+    fn manifest(&mut self, shown: &str, entry: Entry) {
         if shown.rsplit('/').next().is_some_and(is_kustomization) {
             let problem = Problem::Entry(
                 "kustomizations are not rendered: commit the output of `kubectl kustomize`, or list this file in `.bowlineignore`",
             );
-            return self
-                .errors
-                .push(RenderError::file(&Arc::from(shown), problem));
+            return self.errors.push(RenderError::file(&Arc::from(shown), problem));
         }
-        self.found.manifests.push((Arc::from(shown), real));
+        self.found.manifests.push(Candidate { shown: Arc::from(shown), real: entry.path, id: entry.id });
     }
 
     fn symlink(&mut self, entry: &Entry, shown: &str) {
-        let target = match resolve(self.files, &entry.path) {
+        let target = match self.resolve(&entry.path) {
             Ok(target) => target,
             // A dangling or foreign link matters only where a manifest was to be expected.
             Err(_) if !is_manifest_name(entry.name()) => return,
@@ -259,7 +245,7 @@ impl Walker<'_> {
                 }
             }
             Ok(Some(found)) if found.kind == EntryKind::File && is_manifest_name(entry.name()) => {
-                self.manifest(shown, target)
+                self.manifest(shown, found)
             }
             Ok(_) => {}
             Err(error) => self.errors.push(read_error(shown, error)),
@@ -268,19 +254,15 @@ impl Walker<'_> {
 
     fn ignored(&self, shown: &str, directory: bool) -> bool {
         self.ignores.iter().any(|(base, ignore)| {
-            let relative = shown
-                .strip_prefix(base.as_str())
-                .unwrap_or(shown)
-                .trim_start_matches('/');
+            let relative = shown.strip_prefix(base.as_str()).unwrap_or(shown).trim_start_matches('/');
             ignore.matches(relative, directory)
         })
     }
 }
 
 fn is_manifest_name(name: &str) -> bool {
-    name.rsplit_once('.').is_some_and(|(stem, extension)| {
-        !stem.is_empty() && matches!(extension, "yaml" | "yml" | "json")
-    })
+    name.rsplit_once('.')
+        .is_some_and(|(stem, extension)| !stem.is_empty() && matches!(extension, "yaml" | "yml" | "json"))
 }
 
 fn is_kustomization(name: &str) -> bool {
@@ -297,15 +279,8 @@ fn near_directories(files: &dyn Files, path: &str) -> Vec<String> {
             Err(_) => parent = parent.rsplit_once('/').map_or("", |(above, _)| above),
         }
     };
-    let directories: Vec<&str> = entries
-        .iter()
-        .filter(|entry| entry.kind == EntryKind::Directory)
-        .map(|entry| entry.path.as_str())
-        .collect();
+    let directories: Vec<&str> =
+        entries.iter().filter(|entry| entry.kind == EntryKind::Directory).map(|entry| entry.path.as_str()).collect();
     let near = nearest(path, directories.iter().copied());
-    if near.is_empty() {
-        directories.into_iter().take(3).map(str::to_owned).collect()
-    } else {
-        near
-    }
+    if near.is_empty() { directories.into_iter().take(3).map(str::to_owned).collect() } else { near }
 }

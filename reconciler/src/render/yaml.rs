@@ -92,10 +92,9 @@ impl Node {
 
     fn convert(&self, pointer: Pointer, lines: &mut Vec<(Pointer, u32)>) -> Result<Value, Fault> {
         Ok(match &self.kind {
-            Kind::Scalar(scalar) => scalar
-                .clone()
-                .into_value()
-                .map_err(|message| self.fault(Problem::Value(message)))?,
+            Kind::Scalar(scalar) => {
+                scalar.clone().into_value().map_err(|message| self.fault(Problem::Value(message)))?
+            }
             Kind::List(items) => {
                 let mut list = Vec::with_capacity(items.len());
                 for (index, item) in items.iter().enumerate() {
@@ -118,11 +117,7 @@ impl Node {
     }
 
     fn fault(&self, problem: Problem) -> Fault {
-        Fault {
-            line: self.line,
-            column: Some(self.column),
-            problem,
-        }
+        Fault { line: self.line, column: Some(self.column), problem }
     }
 }
 
@@ -210,51 +205,27 @@ impl<'a> Reader<'a> {
             self.start = end;
         }
         if end.saturating_sub(self.start) > DOCUMENT_BYTES_MAX {
-            return Err(self.here(budget(
-                "the document is too large",
-                DOCUMENT_BYTES_MAX,
-                "bytes",
-            )));
+            return Err(self.here(budget("the document is too large", DOCUMENT_BYTES_MAX, "bytes")));
         }
         Ok(event)
     }
 
     fn here(&self, problem: Problem) -> Fault {
-        Fault {
-            line: self.place.0,
-            column: Some(self.place.1),
-            problem,
-        }
+        Fault { line: self.place.0, column: Some(self.place.1), problem }
     }
 
     fn node(&mut self, event: Event<'a>, depth: usize) -> Result<Rc<Node>, Fault> {
         if depth > DEPTH_MAX {
-            return Err(self.here(budget(
-                "the document is nested too deep",
-                DEPTH_MAX,
-                "levels",
-            )));
+            return Err(self.here(budget("the document is nested too deep", DEPTH_MAX, "levels")));
         }
         let (line, column) = self.place;
         match event {
             Event::Alias(id) => self.alias(id, depth),
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = matches!(style, ScalarStyle::Plain);
-                let raw = Raw {
-                    text: &text,
-                    plain,
-                    tag: tag.as_deref().map(tag_name),
-                };
-                let scalar =
-                    scalar::resolve(&raw).map_err(|message| self.here(Problem::Value(message)))?;
-                let node = Node {
-                    line,
-                    column,
-                    kind: Kind::Scalar(scalar),
-                    nodes: 1,
-                    bytes: text.len(),
-                    depth: 0,
-                };
+                let raw = Raw { text: &text, plain, tag: tag.as_deref().map(tag_name) };
+                let scalar = scalar::resolve(&raw).map_err(|message| self.here(Problem::Value(message)))?;
+                let node = Node { line, column, kind: Kind::Scalar(scalar), nodes: 1, bytes: text.len(), depth: 0 };
                 Ok(self.keep(anchor, node))
             }
             Event::SequenceStart(_, anchor, _) => {
@@ -267,10 +238,7 @@ impl<'a> Reader<'a> {
                 let node = self.collection(line, column, Kind::Map(members))?;
                 Ok(self.keep(anchor, node))
             }
-            _ => Err(self.here(Problem::Syntax {
-                message: "a value is missing here".to_owned(),
-                hint: "",
-            })),
+            _ => Err(self.here(Problem::Syntax { message: "a value is missing here".to_owned(), hint: "" })),
         }
     }
 
@@ -287,11 +255,7 @@ impl<'a> Reader<'a> {
             return Err(self.here(Problem::Value("an anchor contains itself".to_owned())));
         };
         if depth + target.depth > DEPTH_MAX {
-            return Err(self.here(budget(
-                "the document is nested too deep",
-                DEPTH_MAX,
-                "levels",
-            )));
+            return Err(self.here(budget("the document is nested too deep", DEPTH_MAX, "levels")));
         }
         Ok(target)
     }
@@ -307,15 +271,9 @@ impl<'a> Reader<'a> {
         match &kind {
             Kind::Scalar(_) => {}
             Kind::List(items) => items.iter().for_each(|item| add(item, 0)),
-            Kind::Map(members) => members
-                .iter()
-                .for_each(|member| add(&member.node, member.key.len())),
+            Kind::Map(members) => members.iter().for_each(|member| add(&member.node, member.key.len())),
         }
-        let fault = |problem| Fault {
-            line,
-            column: Some(column),
-            problem,
-        };
+        let fault = |problem| Fault { line, column: Some(column), problem };
         if nodes > NODES_MAX {
             return Err(fault(budget(
                 "the document holds too many values once its aliases are expanded",
@@ -330,14 +288,7 @@ impl<'a> Reader<'a> {
                 "bytes",
             )));
         }
-        Ok(Node {
-            line,
-            column,
-            kind,
-            nodes,
-            bytes,
-            depth: depth + 1,
-        })
+        Ok(Node { line, column, kind, nodes, bytes, depth: depth + 1 })
     }
 
     fn items(&mut self, depth: usize) -> Result<Vec<Rc<Node>>, Fault> {
@@ -362,54 +313,33 @@ impl<'a> Reader<'a> {
             let key = self.node(event, depth + 1)?;
             let event = self.next()?;
             let value = self.node(event, depth + 1)?;
-            let at = |problem| Fault {
-                line: place.0,
-                column: Some(place.1),
-                problem,
-            };
+            let at = |problem| Fault { line: place.0, column: Some(place.1), problem };
             let key = match &key.kind {
                 Kind::Scalar(Scalar::Merge) => {
                     members.merge(&value)?;
                     continue;
                 }
-                Kind::Scalar(scalar) => scalar
-                    .clone()
-                    .into_key()
-                    .map_err(|message| at(Problem::Value(message)))?,
+                Kind::Scalar(scalar) => scalar.clone().into_key().map_err(|message| at(Problem::Value(message)))?,
                 _ => {
-                    return Err(at(Problem::Value(
-                        "a list or mapping cannot be a key".to_owned(),
-                    )));
+                    let line = self.text.lines().nth(place.0 as usize - 1).unwrap_or("");
+                    let message = "a list or mapping cannot be a key".to_owned();
+                    return Err(at(Problem::Syntax { message, hint: syntax_hint(line) }));
                 }
             };
-            let member = Member {
-                key,
-                line: place.0,
-                node: value,
-                merged: false,
-            };
-            members
-                .set(member)
-                .map_err(|(key, first)| at(Problem::DuplicateKey { key, first }))?;
+            let member = Member { key, line: place.0, node: value, merged: false };
+            members.set(member).map_err(|(key, first)| at(Problem::DuplicateKey { key, first }))?;
         }
     }
 
     fn syntax(&self, error: &ScanError) -> Fault {
         let marker = error.marker();
         let line = u32::try_from(marker.line()).unwrap_or(u32::MAX).max(1);
-        let column = u32::try_from(marker.col())
-            .unwrap_or(u32::MAX)
-            .saturating_add(1);
-        let source = marker
-            .byte_offset()
-            .map_or("", |offset| line_at(self.text, offset));
+        let column = u32::try_from(marker.col()).unwrap_or(u32::MAX).saturating_add(1);
+        let source = marker.byte_offset().map_or("", |offset| line_at(self.text, offset));
         Fault {
             line,
             column: Some(column),
-            problem: Problem::Syntax {
-                message: error.info(),
-                hint: syntax_hint(source),
-            },
+            problem: Problem::Syntax { message: error.info(), hint: syntax_hint(source) },
         }
     }
 }
@@ -441,11 +371,7 @@ impl Members {
     }
 
     fn merge(&mut self, value: &Rc<Node>) -> Result<(), Fault> {
-        let wrong = || {
-            value.fault(Problem::Value(
-                "`<<` takes a mapping or a list of mappings".to_owned(),
-            ))
-        };
+        let wrong = || value.fault(Problem::Value("`<<` takes a mapping or a list of mappings".to_owned()));
         match &value.kind {
             Kind::Map(members) => self.absorb(members),
             Kind::List(items) => {
@@ -464,12 +390,8 @@ impl Members {
 
     fn absorb(&mut self, members: &[Member]) {
         for member in members {
-            let merged = Member {
-                merged: true,
-                ..member.clone()
-            };
-            self.set(merged)
-                .expect("invariant: a merged member never conflicts");
+            let merged = Member { merged: true, ..member.clone() };
+            self.set(merged).expect("invariant: a merged member never conflicts");
         }
     }
 }
@@ -480,32 +402,18 @@ fn tag_name(tag: &Tag) -> String {
 
 fn place(span: &Span) -> (u32, u32) {
     let line = u32::try_from(span.start.line()).unwrap_or(u32::MAX).max(1);
-    (
-        line,
-        u32::try_from(span.start.col())
-            .unwrap_or(u32::MAX)
-            .saturating_add(1),
-    )
+    (line, u32::try_from(span.start.col()).unwrap_or(u32::MAX).saturating_add(1))
 }
 
 fn budget(what: &'static str, limit: usize, unit: &str) -> Problem {
-    Problem::Budget {
-        what,
-        limit: format!("{limit} {unit}"),
-    }
+    Problem::Budget { what, limit: format!("{limit} {unit}") }
 }
 
 fn line_at(text: &str, offset: usize) -> &str {
     let bytes = text.as_bytes();
     let offset = offset.min(bytes.len());
-    let start = bytes[..offset]
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
-    let end = bytes[offset..]
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .map_or(bytes.len(), |at| offset + at);
+    let start = bytes[..offset].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let end = bytes[offset..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| offset + at);
     text.get(start..end).unwrap_or("")
 }
 
@@ -515,10 +423,7 @@ fn syntax_hint(line: &str) -> &'static str {
         "this looks like a template: templates are not rendered, commit their output"
     } else if indent.contains('\t') {
         "indent with spaces, not tabs"
-    } else if line.starts_with("<<<<<<<")
-        || line.starts_with("=======")
-        || line.starts_with(">>>>>>>")
-    {
+    } else if line.starts_with("<<<<<<<") || line.starts_with("=======") || line.starts_with(">>>>>>>") {
         "a merge conflict was committed"
     } else if line.matches(": ").count() > 1 {
         "quote a value that contains `: `"

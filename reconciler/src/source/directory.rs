@@ -38,10 +38,7 @@ impl DirTree {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let root = nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())
             .map_err(io_error(&path.display().to_string()))?;
-        Ok(Self {
-            root,
-            path: path.to_owned(),
-        })
+        Ok(Self { root, path: path.to_owned() })
     }
 
     /// Returns the path the directory was opened by.
@@ -50,25 +47,14 @@ impl DirTree {
     }
 
     fn open_beneath(&self, path: &str, flags: OFlag) -> Result<OwnedFd, ReadError> {
-        let how = OpenHow::new()
-            .flags(flags | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW)
-            .resolve(
-                ResolveFlag::RESOLVE_BENEATH
-                    | ResolveFlag::RESOLVE_NO_SYMLINKS
-                    | ResolveFlag::RESOLVE_NO_MAGICLINKS,
-            );
+        let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW).resolve(
+            ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS,
+        );
         let relative = if path.is_empty() { "." } else { path };
         openat2(self.root.as_fd(), relative, how).map_err(|errno| match errno {
-            Errno::ENOENT => ReadError::NotFound {
-                path: path.to_owned(),
-            },
-            Errno::EXDEV | Errno::ELOOP => ReadError::Outside {
-                path: path.to_owned(),
-            },
-            Errno::ENOTDIR => ReadError::WrongKind {
-                path: path.to_owned(),
-                wanted: "a directory",
-            },
+            Errno::ENOENT => ReadError::NotFound { path: path.to_owned() },
+            Errno::EXDEV | Errno::ELOOP => ReadError::Outside { path: path.to_owned() },
+            Errno::ENOTDIR => ReadError::WrongKind { path: path.to_owned(), wanted: "a directory" },
             errno => io_error(path)(errno),
         })
     }
@@ -76,10 +62,7 @@ impl DirTree {
     /// Opens the directory of a path and returns it with the path's last part.
     fn parent<'p>(&self, path: &'p str) -> Result<(OwnedFd, &'p str), ReadError> {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-        Ok((
-            self.open_beneath(parent, OFlag::O_PATH | OFlag::O_DIRECTORY)?,
-            if name.is_empty() { "." } else { name },
-        ))
+        Ok((self.open_beneath(parent, OFlag::O_PATH | OFlag::O_DIRECTORY)?, if name.is_empty() { "." } else { name }))
     }
 
     fn stat(&self, path: &str) -> Result<Option<FileStat>, ReadError> {
@@ -98,36 +81,22 @@ impl DirTree {
     fn bytes(&self, path: &str, bytes_max: u64) -> Result<Vec<u8>, ReadError> {
         // O_NONBLOCK: a pipe that takes the file's place must not hang the reader.
         let file = File::from(self.open_beneath(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?);
-        let wrap = |source| ReadError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let wrap = |source| ReadError::Io { path: path.to_owned(), source };
         let metadata = file.metadata().map_err(wrap)?;
         if !metadata.is_file() {
-            return Err(ReadError::WrongKind {
-                path: path.to_owned(),
-                wanted: "a file",
-            });
+            return Err(ReadError::WrongKind { path: path.to_owned(), wanted: "a file" });
         }
         let mut bytes = Vec::new();
-        file.take(bytes_max.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(wrap)?;
+        file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(wrap)?;
         if bytes.len() as u64 > bytes_max {
             let bytes = metadata.len().max(bytes.len() as u64);
-            return Err(ReadError::TooLarge {
-                path: path.to_owned(),
-                bytes,
-                bytes_max,
-            });
+            return Err(ReadError::TooLarge { path: path.to_owned(), bytes, bytes_max });
         }
         Ok(bytes)
     }
 
     fn file_hash(&self, path: &str) -> Result<Oid, ReadError> {
-        let stat = self.stat(path)?.ok_or_else(|| ReadError::NotFound {
-            path: path.to_owned(),
-        })?;
+        let stat = self.stat(path)?.ok_or_else(|| ReadError::NotFound { path: path.to_owned() })?;
         let size = u64::try_from(stat.st_size).unwrap_or(0);
         if size > HASHED_BYTES_MAX {
             let identity = format!("{size} {} {}", stat.st_mtime, stat.st_mtime_nsec);
@@ -149,12 +118,7 @@ impl DirTree {
             let Some(id) = self.tree_hash(&entry.path)? else {
                 continue;
             };
-            rows.push((
-                format!("{}{suffix}", entry.name()),
-                mode,
-                entry.name().to_owned(),
-                id,
-            ));
+            rows.push((format!("{}{suffix}", entry.name()), mode, entry.name().to_owned(), id));
         }
         rows.sort_by(|one, other| one.0.cmp(&other.0));
         let mut object = Vec::new();
@@ -169,10 +133,7 @@ impl DirTree {
 impl Files for DirTree {
     fn entry(&self, path: &str) -> Result<Option<Entry>, ReadError> {
         let path = normal(path)?;
-        Ok(self.stat(&path)?.map(|stat| Entry {
-            kind: kind(&stat),
-            path,
-        }))
+        Ok(self.stat(&path)?.map(|stat| Entry { kind: kind(&stat), path, id: None }))
     }
 
     fn list(&self, path: &str) -> Result<Vec<Entry>, ReadError> {
@@ -193,10 +154,7 @@ impl Files for DirTree {
             let path = join(&path, &name);
             // A name that vanished meanwhile, or is not UTF-8, is no manifest of anyone.
             if let Some(stat) = self.stat(&path)? {
-                entries.push(Entry {
-                    kind: kind(&stat),
-                    path,
-                });
+                entries.push(Entry { kind: kind(&stat), path, id: None });
             }
         }
         Ok(entries)
@@ -204,26 +162,17 @@ impl Files for DirTree {
 
     fn read(&self, path: &str, bytes_max: u64) -> Result<Content, ReadError> {
         let bytes = self.bytes(&normal(path)?, bytes_max)?;
-        Ok(if is_lfs_pointer(&bytes) {
-            Content::LfsPointer
-        } else {
-            Content::Bytes(bytes)
-        })
+        Ok(if is_lfs_pointer(&bytes) { Content::LfsPointer } else { Content::Bytes(bytes) })
     }
 
     fn link(&self, path: &str) -> Result<String, ReadError> {
         let path = normal(path)?;
         let (parent, name) = self.parent(&path)?;
         let target = readlinkat(parent.as_fd(), name).map_err(|errno| match errno {
-            Errno::EINVAL => ReadError::WrongKind {
-                path: path.clone(),
-                wanted: "a symbolic link",
-            },
+            Errno::EINVAL => ReadError::WrongKind { path: path.clone(), wanted: "a symbolic link" },
             errno => io_error(&path)(errno),
         })?;
-        target
-            .into_string()
-            .map_err(|_| ReadError::Outside { path })
+        target.into_string().map_err(|_| ReadError::Outside { path })
     }
 
     fn tree_hash(&self, path: &str) -> Result<Option<Oid>, ReadError> {
@@ -234,9 +183,7 @@ impl Files for DirTree {
         match kind(&stat) {
             EntryKind::Directory => self.directory_hash(&path).map(Some),
             EntryKind::File => self.file_hash(&path).map(Some),
-            EntryKind::Symlink => {
-                hash(ObjectType::Blob, self.link(&path)?.as_bytes(), &path).map(Some)
-            }
+            EntryKind::Symlink => hash(ObjectType::Blob, self.link(&path)?.as_bytes(), &path).map(Some),
             EntryKind::Submodule | EntryKind::Special => Ok(None),
         }
     }
@@ -252,19 +199,12 @@ fn kind(stat: &FileStat) -> EntryKind {
 }
 
 fn hash(kind: ObjectType, bytes: &[u8], path: &str) -> Result<Oid, ReadError> {
-    Oid::hash_object(kind, bytes).map_err(|source| ReadError::Object {
-        path: path.to_owned(),
-        source,
-    })
+    Oid::hash_object(kind, bytes).map_err(|source| ReadError::Object { path: path.to_owned(), source })
 }
 
 fn io_error(path: &str) -> impl Fn(Errno) -> ReadError + '_ {
     move |errno| ReadError::Io {
-        path: if path.is_empty() {
-            ".".to_owned()
-        } else {
-            path.to_owned()
-        },
+        path: if path.is_empty() { ".".to_owned() } else { path.to_owned() },
         source: io::Error::from(errno),
     }
 }

@@ -14,9 +14,7 @@ use super::url::RepoUrl;
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// No connection: name, route, port or TLS.
-    #[error(
-        "cannot reach `{url}`: {reason}; check the host name, the network and, for TLS, the certificate authority"
-    )]
+    #[error("cannot reach `{url}`: {reason}; check the host name, the network and, for TLS, the certificate authority")]
     Unreachable {
         /// The repository.
         url: RepoUrl,
@@ -152,9 +150,7 @@ pub enum FetchError {
         reference: GitRef,
     },
     /// Objects are missing or broken, also in a second, fresh copy.
-    #[error(
-        "the objects of `{url}` are incomplete or broken: run `git fsck` where the repository is kept"
-    )]
+    #[error("the objects of `{url}` are incomplete or broken: run `git fsck` where the repository is kept")]
     Corrupt {
         /// The repository.
         url: RepoUrl,
@@ -163,9 +159,7 @@ pub enum FetchError {
         source: git2::Error,
     },
     /// The server's side of the protocol is not understood.
-    #[error(
-        "`{url}` broke the Git protocol; check that it is a Git server and no proxy changes its answers"
-    )]
+    #[error("`{url}` broke the Git protocol; check that it is a Git server and no proxy changes its answers")]
     Protocol {
         /// The repository.
         url: RepoUrl,
@@ -174,9 +168,7 @@ pub enum FetchError {
         source: git2::Error,
     },
     /// The certificates given for the remote cannot be used.
-    #[error(
-        "the certificate authority for `{url}` cannot be used: {reason}; give PEM certificates"
-    )]
+    #[error("the certificate authority for `{url}` cannot be used: {reason}; give PEM certificates")]
     Trust {
         /// The repository.
         url: RepoUrl,

@@ -29,6 +29,8 @@ pub struct Entry {
     pub path: String,
     /// What it is.
     pub kind: EntryKind,
+    /// The object id where the reader knows it without reading the file: in commits, not in plain directories.
+    pub id: Option<Oid>,
 }
 
 impl Entry {
@@ -65,9 +67,7 @@ pub enum ReadError {
         wanted: &'static str,
     },
     /// The path would leave the root.
-    #[error(
-        "`{path}` leads out of the repository or directory: paths and symbolic links must stay inside"
-    )]
+    #[error("`{path}` leads out of the repository or directory: paths and symbolic links must stay inside")]
     Outside {
         /// The path.
         path: String,
@@ -145,14 +145,10 @@ pub fn normal(path: &str) -> Result<String, ReadError> {
         match part {
             "" | "." => {}
             ".." => {
-                return Err(ReadError::Outside {
-                    path: path.to_owned(),
-                });
+                return Err(ReadError::Outside { path: path.to_owned() });
             }
             part if part.contains('\0') => {
-                return Err(ReadError::Outside {
-                    path: path.replace('\0', "\\0"),
-                });
+                return Err(ReadError::Outside { path: path.replace('\0', "\\0") });
             }
             part => parts.push(part),
         }
@@ -162,11 +158,7 @@ pub fn normal(path: &str) -> Result<String, ReadError> {
 
 /// Joins a directory and a name of it.
 pub(crate) fn join(directory: &str, name: &str) -> String {
-    if directory.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{directory}/{name}")
-    }
+    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
 }
 
 /// Follows the links on the way to `path` inside the tree and returns the path that is meant.
@@ -174,15 +166,18 @@ pub(crate) fn join(directory: &str, name: &str) -> String {
 /// # Errors
 /// [`ReadError::Outside`] for a link that is absolute or leads above the root, [`ReadError::LinkLoop`] for too many.
 pub fn resolve(files: &dyn Files, path: &str) -> Result<String, ReadError> {
+    resolve_noting(files, path, &mut |_| {})
+}
+
+/// Does as [`resolve`] and calls `link` with the path of every link on the way: on each of them the result depends.
+pub(crate) fn resolve_noting(files: &dyn Files, path: &str, link: &mut dyn FnMut(&str)) -> Result<String, ReadError> {
     let mut pending: Vec<String> = parts_reversed(path);
     let (mut done, mut links) = (Vec::<String>::new(), 0);
     while let Some(part) = pending.pop() {
         match part.as_str() {
             "" | "." => continue,
             ".." => {
-                done.pop().ok_or_else(|| ReadError::Outside {
-                    path: path.to_owned(),
-                })?;
+                done.pop().ok_or_else(|| ReadError::Outside { path: path.to_owned() })?;
                 continue;
             }
             _ => done.push(part),
@@ -191,16 +186,13 @@ pub fn resolve(files: &dyn Files, path: &str) -> Result<String, ReadError> {
         match files.entry(&here)? {
             Some(entry) if entry.kind == EntryKind::Symlink => {
                 links += 1;
+                link(&here);
                 if links > LINKS_MAX {
-                    return Err(ReadError::LinkLoop {
-                        path: path.to_owned(),
-                    });
+                    return Err(ReadError::LinkLoop { path: path.to_owned() });
                 }
                 let target = files.link(&here)?;
                 if target.starts_with('/') || target.contains('\0') {
-                    return Err(ReadError::Outside {
-                        path: path.to_owned(),
-                    });
+                    return Err(ReadError::Outside { path: path.to_owned() });
                 }
                 done.pop();
                 pending.extend(parts_reversed(&target));

@@ -27,18 +27,12 @@ pub(super) fn commit(
     reference: &GitRef,
     id: Oid,
 ) -> Result<Commit, FetchError> {
-    let corrupt = |source| FetchError::Corrupt {
-        url: url.clone(),
-        source,
-    };
+    let corrupt = |source| FetchError::Corrupt { url: url.clone(), source };
     let object = repository.find_object(id, None).map_err(corrupt)?;
     match object.peel_to_commit() {
         Ok(commit) => Ok(Commit::from(&commit)),
         Err(error) if matches!(error.code(), ErrorCode::Peel | ErrorCode::InvalidSpec) => {
-            Err(FetchError::NotACommit {
-                url: url.clone(),
-                reference: reference.clone(),
-            })
+            Err(FetchError::NotACommit { url: url.clone(), reference: reference.clone() })
         }
         Err(error) => Err(corrupt(error)),
     }
@@ -52,10 +46,7 @@ fn find(repository: &Repository, url: &RepoUrl, reference: &GitRef) -> Result<Oi
         return Err(missing(repository, url, reference));
     }
     for name in reference.candidates() {
-        match repository
-            .find_reference(&name)
-            .and_then(|found| found.resolve())
-        {
+        match repository.find_reference(&name).and_then(|found| found.resolve()) {
             Ok(found) => {
                 if let Some(id) = found.target() {
                     return Ok(id);
@@ -63,10 +54,7 @@ fn find(repository: &Repository, url: &RepoUrl, reference: &GitRef) -> Result<Oi
             }
             Err(error) if error.code() == ErrorCode::NotFound => {}
             Err(source) => {
-                return Err(FetchError::Corrupt {
-                    url: url.clone(),
-                    source,
-                });
+                return Err(FetchError::Corrupt { url: url.clone(), source });
             }
         }
     }
@@ -76,11 +64,7 @@ fn find(repository: &Repository, url: &RepoUrl, reference: &GitRef) -> Result<Oi
 fn missing(repository: &Repository, url: &RepoUrl, reference: &GitRef) -> FetchError {
     let mut names = Vec::new();
     if let Ok(references) = repository.references() {
-        names.extend(
-            references
-                .flatten()
-                .filter_map(|found| found.name().ok().map(str::to_owned)),
-        );
+        names.extend(references.flatten().filter_map(|found| found.name().ok().map(str::to_owned)));
     }
     reference.missing(url, names.iter().map(String::as_str))
 }
@@ -93,8 +77,5 @@ fn not_a_repository(url: &RepoUrl, path: &Path, error: &git2::Error) -> FetchErr
     } else {
         error.message().to_owned()
     };
-    FetchError::NotARepository {
-        url: url.clone(),
-        reason,
-    }
+    FetchError::NotARepository { url: url.clone(), reason }
 }

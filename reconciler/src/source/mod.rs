@@ -18,6 +18,7 @@ mod http;
 mod local;
 mod reference;
 mod sys;
+mod tidy;
 mod transport;
 mod tree;
 mod url;
@@ -31,8 +32,8 @@ use git2::{Oid, Repository};
 pub use access::{Access, Credentials, Limits};
 pub use directory::DirTree;
 pub use error::FetchError;
-pub(crate) use files::join;
 pub use files::{Content, Entry, EntryKind, Files, LINKS_MAX, ReadError, normal, resolve};
+pub(crate) use files::{join, resolve_noting};
 pub use reference::{Commit, CommitId, GitRef, RefError};
 pub use tree::Tree;
 pub use url::{HttpPolicy, RepoUrl, UrlError};
@@ -55,11 +56,7 @@ impl Source {
     /// on this host). No other source may use the directory.
     pub fn open(cache: impl Into<PathBuf>, url: RepoUrl) -> Self {
         sys::initialise();
-        Self {
-            url,
-            cache: cache.into(),
-            fetching: Mutex::new(()),
-        }
+        Self { url, cache: cache.into(), fetching: Mutex::new(()) }
     }
 
     /// Returns where the repository is.
@@ -74,16 +71,8 @@ impl Source {
     ///
     /// # Errors
     /// [`FetchError`]; what was fetched before stays readable.
-    pub fn fetch(
-        &self,
-        reference: &GitRef,
-        limits: &Limits,
-        access: &Access,
-    ) -> Result<Commit, FetchError> {
-        let _one_at_a_time = self
-            .fetching
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+    pub fn fetch(&self, reference: &GitRef, limits: &Limits, access: &Access) -> Result<Commit, FetchError> {
+        let _one_at_a_time = self.fetching.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match self.url.local_path() {
             Some(path) => local::fetch(&self.url, path, reference),
             None => cache::fetch(&self.url, &self.cache, reference, limits, access),
@@ -96,10 +85,7 @@ impl Source {
     /// [`ReadError`] where the commit was never fetched or the cache is broken.
     pub fn tree(&self, commit: CommitId) -> Result<Tree, ReadError> {
         let repository = self.repository()?;
-        let root = repository
-            .find_commit(commit.oid())
-            .map_err(missing(commit))?
-            .tree_id();
+        let root = repository.find_commit(commit.oid()).map_err(missing(commit))?.tree_id();
         Ok(Tree::new(repository, root))
     }
 
@@ -109,9 +95,7 @@ impl Source {
     /// [`ReadError`] where the commit was never fetched or the cache is broken.
     pub fn commit(&self, commit: CommitId) -> Result<Commit, ReadError> {
         let repository = self.repository()?;
-        let found = repository
-            .find_commit(commit.oid())
-            .map_err(missing(commit))?;
+        let found = repository.find_commit(commit.oid()).map_err(missing(commit))?;
         Ok(Commit::from(&found))
     }
 
@@ -129,9 +113,7 @@ impl Source {
         if repository.find_commit(old.oid()).is_err() {
             return Ok(false);
         }
-        repository
-            .graph_descendant_of(new.oid(), old.oid())
-            .map_err(missing(new))
+        repository.graph_descendant_of(new.oid(), old.oid()).map_err(missing(new))
     }
 
     /// Throws the cached copy away, for a caller that met [`ReadError::Object`]: the next fetch makes a new one.
@@ -140,15 +122,8 @@ impl Source {
     /// # Errors
     /// [`FetchError::Cache`] where the directory cannot be removed.
     pub fn discard_cache(&self) -> Result<(), FetchError> {
-        let _one_at_a_time = self
-            .fetching
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if self.url.local_path().is_some() {
-            Ok(())
-        } else {
-            cache::discard(&self.cache)
-        }
+        let _one_at_a_time = self.fetching.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.url.local_path().is_some() { Ok(()) } else { cache::discard(&self.cache) }
     }
 
     /// Calls `changed` soon after a ref of a repository on this host moves; `None` for a remote one.
@@ -157,35 +132,21 @@ impl Source {
     ///
     /// # Errors
     /// [`WatchError`] where the kernel refuses another inotify instance or watch.
-    pub fn watch(
-        &self,
-        changed: impl Fn() + Send + 'static,
-    ) -> Result<Option<LocalWatch>, WatchError> {
-        self.url
-            .local_path()
-            .map(|path| LocalWatch::start(path, changed))
-            .transpose()
+    pub fn watch(&self, changed: impl Fn() + Send + 'static) -> Result<Option<LocalWatch>, WatchError> {
+        self.url.local_path().map(|path| LocalWatch::start(path, changed)).transpose()
     }
 
     fn repository(&self) -> Result<Repository, ReadError> {
         let path = self.url.local_path().unwrap_or(&self.cache);
-        sys::open(path).map_err(|source| ReadError::Object {
-            path: path.display().to_string(),
-            source,
-        })
+        sys::open(path).map_err(|source| ReadError::Object { path: path.display().to_string(), source })
     }
 }
 
 fn missing(commit: CommitId) -> impl Fn(git2::Error) -> ReadError {
-    move |source| ReadError::Object {
-        path: commit.to_string(),
-        source,
-    }
+    move |source| ReadError::Object { path: commit.to_string(), source }
 }
 
 /// Parses an object id of 40 hexadecimal digits.
 fn parse_oid(text: &str) -> Option<Oid> {
-    (text.len() == 40)
-        .then(|| Oid::from_str(text).ok())
-        .flatten()
+    (text.len() == 40).then(|| Oid::from_str(text).ok()).flatten()
 }

@@ -69,28 +69,14 @@ pub struct Commit {
 impl From<&git2::Commit<'_>> for Commit {
     fn from(commit: &git2::Commit<'_>) -> Self {
         let shown = |bytes: &[u8]| -> String {
-            String::from_utf8_lossy(bytes)
-                .chars()
-                .filter(|letter| !letter.is_control())
-                .take(200)
-                .collect()
+            String::from_utf8_lossy(bytes).chars().filter(|letter| !letter.is_control()).take(200).collect()
         };
         let author = commit.author();
         Self {
             id: CommitId(commit.id()),
             tree: commit.tree_id(),
-            author: format!(
-                "{} <{}>",
-                shown(author.name_bytes()),
-                shown(author.email_bytes())
-            ),
-            subject: shown(
-                commit
-                    .message_bytes()
-                    .split(|byte| *byte == b'\n')
-                    .next()
-                    .unwrap_or_default(),
-            ),
+            author: format!("{} <{}>", shown(author.name_bytes()), shown(author.email_bytes())),
+            subject: shown(commit.message_bytes().split(|byte| *byte == b'\n').next().unwrap_or_default()),
             time: commit.time().seconds(),
         }
     }
@@ -171,15 +157,9 @@ impl GitRef {
     }
 
     /// Makes the error for a ref that is not among `present` (full names).
-    pub(super) fn missing<'n>(
-        &self,
-        url: &RepoUrl,
-        present: impl Iterator<Item = &'n str>,
-    ) -> FetchError {
+    pub(super) fn missing<'n>(&self, url: &RepoUrl, present: impl Iterator<Item = &'n str>) -> FetchError {
         let short = |name: &'n str| {
-            let tail = name
-                .strip_prefix("refs/heads/")
-                .or_else(|| name.strip_prefix("refs/tags/"));
+            let tail = name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/"));
             tail.filter(|tail| !tail.ends_with("^{}"))
         };
         let names: Vec<&str> = present.filter_map(short).collect();
@@ -189,18 +169,9 @@ impl GitRef {
         };
         let mut near = nearest(wanted, names.iter().copied());
         if near.is_empty() {
-            near = names
-                .iter()
-                .take(3)
-                .map(|name| (*name).to_owned())
-                .collect();
+            near = names.iter().take(3).map(|name| (*name).to_owned()).collect();
         }
-        FetchError::RefMissing {
-            url: url.clone(),
-            reference: self.clone(),
-            near,
-            empty: names.is_empty(),
-        }
+        FetchError::RefMissing { url: url.clone(), reference: self.clone(), near, empty: names.is_empty() }
     }
 }
 
@@ -220,9 +191,7 @@ fn valid(name: &str) -> Result<String, RefError> {
     if git2::Reference::is_valid_name(&format!("refs/heads/{name}")) && !name.starts_with('-') {
         return Ok(name.to_owned());
     }
-    Err(RefError {
-        name: name.to_owned(),
-    })
+    Err(RefError { name: name.to_owned() })
 }
 
 #[cfg(test)]
@@ -231,8 +200,7 @@ mod tests {
 
     #[track_caller]
     fn check(case: &str, text: &str, expected: &str) {
-        let shown = GitRef::parse(text)
-            .map_or_else(|_| "refused".to_owned(), |reference| reference.to_string());
+        let shown = GitRef::parse(text).map_or_else(|_| "refused".to_owned(), |reference| reference.to_string());
         assert_eq!(shown, expected, "{case}");
     }
 
@@ -241,19 +209,11 @@ mod tests {
         check("default", "", "default branch");
         check("head", "HEAD", "default branch");
         check("a name", "main", "branch or tag `main`");
-        check(
-            "a full branch",
-            "refs/heads/feature/x",
-            "branch `feature/x`",
-        );
+        check("a full branch", "refs/heads/feature/x", "branch `feature/x`");
         check("a full tag", "refs/tags/v1", "tag `v1`");
         let id = "0123456789abcdef0123456789abcdef01234567";
         check("a commit", id, &format!("commit `{id}`"));
-        check(
-            "a short commit is a name",
-            "0123456",
-            "branch or tag `0123456`",
-        );
+        check("a short commit is a name", "0123456", "branch or tag `0123456`");
         check("an option is refused", "--upload-pack=x", "refused");
         check("a range is refused", "a..b", "refused");
         check("a refspec is refused", "a:b", "refused");

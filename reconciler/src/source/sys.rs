@@ -38,45 +38,29 @@ pub(super) fn initialise() {
 /// Opens the repository at exactly `path`, bare or with a work tree.
 pub(super) fn open(path: &Path) -> Result<Repository, git2::Error> {
     initialise();
-    Repository::open_ext(
-        path,
-        RepositoryOpenFlags::NO_SEARCH,
-        std::iter::empty::<&std::ffi::OsStr>(),
-    )
+    Repository::open_ext(path, RepositoryOpenFlags::NO_SEARCH, std::iter::empty::<&std::ffi::OsStr>())
 }
 
 fn configure() {
-    let levels = [
-        ConfigLevel::System,
-        ConfigLevel::Global,
-        ConfigLevel::XDG,
-        ConfigLevel::ProgramData,
-    ];
+    let levels = [ConfigLevel::System, ConfigLevel::Global, ConfigLevel::XDG, ConfigLevel::ProgramData];
     for level in levels {
         // SAFETY: these settings are plain global variables of libgit2 that must not be changed while it is in use;
         // `initialise` runs this once, before any other use. An empty path means that the file is not looked for: what
         // a person configured for `git` (URL rewriting, for one) must not change what this daemon fetches.
-        unsafe { git2::opts::set_search_path(level, "") }
-            .expect("invariant: libgit2 takes any search path");
+        unsafe { git2::opts::set_search_path(level, "") }.expect("invariant: libgit2 takes any search path");
     }
     // SAFETY: as above. The owner of a repository is not checked: that rule protects people who run `git` in a foreign
     // directory from its hooks, filters and aliases, and libgit2 runs none of them. Which path is read is the
     // operator's word.
-    unsafe { git2::opts::set_verify_owner_validation(false) }
-        .expect("invariant: libgit2 knows the option");
+    unsafe { git2::opts::set_verify_owner_validation(false) }.expect("invariant: libgit2 knows the option");
     // SAFETY: as above; plain numbers.
     unsafe {
-        git2::opts::set_mwindow_mapped_limit(MAPPED_BYTES_MAX)
-            .expect("invariant: libgit2 knows the option");
-        git2::opts::set_cache_max_size(CACHE_BYTES_MAX)
-            .expect("invariant: libgit2 knows the option");
+        git2::opts::set_mwindow_mapped_limit(MAPPED_BYTES_MAX).expect("invariant: libgit2 knows the option");
+        git2::opts::set_cache_max_size(CACHE_BYTES_MAX).expect("invariant: libgit2 knows the option");
     }
     for (option, limit) in [
         (libgit2_sys::GIT_OPT_SET_PACK_MAX_OBJECTS, PACK_OBJECTS_MAX),
-        (
-            libgit2_sys::GIT_OPT_SET_PACK_MAX_OBJECT_SIZE,
-            OBJECT_BYTES_MAX,
-        ),
+        (libgit2_sys::GIT_OPT_SET_PACK_MAX_OBJECT_SIZE, OBJECT_BYTES_MAX),
     ] {
         // SAFETY: as above; libgit2 documents one variable argument of type `size_t` for both options.
         let result = unsafe { libgit2_sys::git_libgit2_opts(option as std::ffi::c_int, limit) };

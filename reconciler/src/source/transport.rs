@@ -35,10 +35,7 @@ pub(super) struct Dialogue {
 impl Dialogue {
     pub(super) fn open(session: Session) -> Self {
         let (number, session) = (NEXT.fetch_add(1, Ordering::Relaxed), Arc::new(session));
-        SESSIONS
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(number, session.clone());
+        SESSIONS.lock().unwrap_or_else(PoisonError::into_inner).insert(number, session.clone());
         Self { number, session }
     }
 
@@ -55,28 +52,16 @@ impl Dialogue {
 
 impl Drop for Dialogue {
     fn drop(&mut self) {
-        SESSIONS
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.number);
+        SESSIONS.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
     }
 }
 
 /// Makes the transport for a remote whose URL is a [`Dialogue::address`].
 pub(super) fn make(remote: &Remote<'_>) -> Result<Transport, git2::Error> {
-    let number = remote
-        .url()?
-        .strip_prefix(SCHEME)
-        .and_then(|rest| rest.trim_matches([':', '/']).parse::<u64>().ok());
-    let session = number.and_then(|number| {
-        SESSIONS
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&number)
-            .cloned()
-    });
+    let number = remote.url()?.strip_prefix(SCHEME).and_then(|rest| rest.trim_matches([':', '/']).parse::<u64>().ok());
     let session =
-        session.ok_or_else(|| git2::Error::from_str("no conversation is open under this URL"))?;
+        number.and_then(|number| SESSIONS.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned());
+    let session = session.ok_or_else(|| git2::Error::from_str("no conversation is open under this URL"))?;
     Transport::smart(remote, true, Subtransport { session })
 }
 
@@ -85,11 +70,7 @@ struct Subtransport {
 }
 
 impl SmartSubtransport for Subtransport {
-    fn action(
-        &self,
-        _url: &str,
-        action: Service,
-    ) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
+    fn action(&self, _url: &str, action: Service) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
         let request = match action {
             Service::UploadPackLs => None,
             Service::UploadPack => Some(Vec::new()),
@@ -97,11 +78,7 @@ impl SmartSubtransport for Subtransport {
                 return Err(git2::Error::from_str("pushing is not done here"));
             }
         };
-        Ok(Box::new(Stream {
-            session: self.session.clone(),
-            request,
-            body: None,
-        }))
+        Ok(Box::new(Stream { session: self.session.clone(), request, body: None }))
     }
 
     fn close(&self) -> Result<(), git2::Error> {
@@ -134,8 +111,7 @@ impl Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.receive(buffer)
-            .map_err(|failure| self.session.fail(failure))
+        self.receive(buffer).map_err(|failure| self.session.fail(failure))
     }
 }
 

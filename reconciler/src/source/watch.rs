@@ -48,37 +48,19 @@ pub struct LocalWatch {
 
 impl LocalWatch {
     /// Watches the repository at `path`, which need not exist yet, and calls `changed` on a thread of its own.
-    pub(super) fn start(
-        path: &Path,
-        changed: impl Fn() + Send + 'static,
-    ) -> Result<Self, WatchError> {
-        let wrap = |errno: Errno| WatchError {
-            path: path.to_owned(),
-            source: errno.into(),
-        };
-        let inotify =
-            Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(wrap)?;
-        let stop =
-            EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).map_err(wrap)?;
+    pub(super) fn start(path: &Path, changed: impl Fn() + Send + 'static) -> Result<Self, WatchError> {
+        let wrap = |errno: Errno| WatchError { path: path.to_owned(), source: errno.into() };
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(wrap)?;
+        let stop = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).map_err(wrap)?;
         let stop = Arc::new(stop);
-        let mut watcher = Watcher {
-            inotify,
-            path: path.to_owned(),
-            watched: BTreeMap::new(),
-        };
+        let mut watcher = Watcher { inotify, path: path.to_owned(), watched: BTreeMap::new() };
         watcher.arm().map_err(wrap)?;
         let stopped = stop.clone();
         let thread = std::thread::Builder::new()
             .name("git-watch".to_owned())
             .spawn(move || watcher.run(&stopped, &changed))
-            .map_err(|source| WatchError {
-                path: path.to_owned(),
-                source,
-            })?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
+            .map_err(|source| WatchError { path: path.to_owned(), source })?;
+        Ok(Self { stop, thread: Some(thread) })
     }
 }
 
@@ -131,12 +113,7 @@ impl Watcher {
             self.add(&self.path.clone(), Role::Way)?;
         } else {
             // The nearest directory that exists shows when the way to the repository grows.
-            let above = self
-                .path
-                .ancestors()
-                .find(|above| above.is_dir())
-                .unwrap_or(Path::new("/"))
-                .to_owned();
+            let above = self.path.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("/")).to_owned();
             self.add(&above, Role::Way)?;
             let dot_git = self.path.join(".git");
             if dot_git.is_dir() {
@@ -150,10 +127,7 @@ impl Watcher {
             self.add(&top, Role::Top)?;
             self.add_refs(&top.join("refs"))?;
         }
-        for descriptor in before
-            .into_keys()
-            .filter(|descriptor| !self.watched.contains_key(descriptor))
-        {
+        for descriptor in before.into_keys().filter(|descriptor| !self.watched.contains_key(descriptor)) {
             // Fails where the directory is deleted, which removed the watch.
             let _ = self.inotify.rm_watch(descriptor);
         }
@@ -237,13 +211,9 @@ impl Watcher {
 
     /// Waits for events; `true` when the watch is to end.
     fn wait(&self, stop: &EventFd, limit: Option<Duration>) -> bool {
-        let timeout = limit
-            .and_then(|limit| PollTimeout::try_from(limit).ok())
-            .unwrap_or(PollTimeout::NONE);
-        let mut descriptors = [
-            PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN),
-            PollFd::new(stop.as_fd(), PollFlags::POLLIN),
-        ];
+        let timeout = limit.and_then(|limit| PollTimeout::try_from(limit).ok()).unwrap_or(PollTimeout::NONE);
+        let mut descriptors =
+            [PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN), PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
         match poll(&mut descriptors, timeout) {
             Ok(_) | Err(Errno::EINTR) => descriptors[1].any().unwrap_or(true),
             Err(_) => true,
@@ -275,8 +245,7 @@ impl Watcher {
         let Some(role) = self.watched.get(&event.wd) else {
             return (false, false);
         };
-        let gone =
-            AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_IGNORED;
+        let gone = AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF | AddWatchFlags::IN_IGNORED;
         if event.mask.intersects(gone) {
             return (true, true);
         }
@@ -286,15 +255,14 @@ impl Watcher {
         match role {
             Role::Refs => (!lock, directory),
             Role::Top => (
-                ["HEAD", "packed-refs", "refs", "reftable"]
-                    .iter()
-                    .any(|known| name == *known),
+                ["HEAD", "packed-refs", "refs", "reftable"].iter().any(|known| name == *known),
                 directory && name == "refs",
             ),
             // Only names on the way to the repository matter; the parent may be as busy as `/tmp`.
             Role::Way => {
-                let ours = name == ".git"
-                    || name == "HEAD"
+                // `git init` makes these one by one; only with the last of them it is a repository.
+                let parts = [".git", "HEAD", "objects", "refs", "commondir"];
+                let ours = parts.iter().any(|part| name == *part)
                     || self.path.components().any(|part| part.as_os_str() == name);
                 (ours, ours)
             }

@@ -1,5 +1,8 @@
 //! The health of one object, by the rules that operators know from `kubectl rollout status` and kstatus.
 //!
+//! Applications and GitRepositories count as healthy once they exist: each tells its own verdict, and a child that is
+//! rejected must not take its parent's commit along.
+//!
 //! Differs from kstatus where kstatus misleads: a Failed pod is degraded, a Job is healthy when it is complete.
 
 use serde::Serialize;
@@ -62,14 +65,13 @@ pub fn of(object: &Value) -> Health {
     }
     let behind = number(object, "/status/observedGeneration") < number(object, "/metadata/generation");
     match kind {
-        "Deployment" | "ReplicaSet" | "Application" | "GitRepository" if behind => {
+        "Deployment" | "ReplicaSet" if behind => {
             Health::progressing("the latest change has not been looked at yet")
         }
         "Deployment" => deployment(object),
         "ReplicaSet" => replica_set(object),
         "Job" => job(object),
         "Pod" => pod(object),
-        "Application" | "GitRepository" => ready_condition(object),
         "CronJob" if object.pointer("/spec/suspend") == Some(&Value::Bool(true)) => {
             Health::new(State::Suspended, "is suspended")
         }
@@ -152,20 +154,6 @@ fn pod(object: &Value) -> Health {
         "Running" if condition(object, "Ready").is_some_and(|(status, ..)| status == "True") => Health::HEALTHY,
         "Running" => Health::progressing("is not ready"),
         _ => Health::progressing("is pending"),
-    }
-}
-
-fn ready_condition(object: &Value) -> Health {
-    if object.pointer("/spec/suspend") == Some(&Value::Bool(true)) {
-        return Health::new(State::Suspended, "is suspended");
-    }
-    if let Some(("True", _, message)) = condition(object, "Stalled") {
-        return Health::new(State::Degraded, message);
-    }
-    match condition(object, "Ready") {
-        Some(("True", ..)) => Health::HEALTHY,
-        Some((_, _, message)) => Health::progressing(message),
-        None => Health::progressing("has not been looked at yet"),
     }
 }
 

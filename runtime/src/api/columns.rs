@@ -32,11 +32,7 @@ pub fn cells(kind: &Kind, value: &Value, now: Timestamp) -> Vec<String> {
 /// Writes a span of time in at most two units, as `kubectl get` does.
 pub fn human_duration(seconds: i64) -> String {
     let two = |big: i64, unit: &str, small: i64, small_unit: &str| {
-        if small == 0 {
-            format!("{big}{unit}")
-        } else {
-            format!("{big}{unit}{small}{small_unit}")
-        }
+        if small == 0 { format!("{big}{unit}") } else { format!("{big}{unit}{small}{small_unit}") }
     };
     let (minutes, hours) = (seconds / 60, seconds / 3600);
     let days = hours / 24;
@@ -66,17 +62,12 @@ fn time(value: &Value) -> Option<Timestamp> {
 
 /// Returns how long ago a time was, or `<unknown>` if there is none.
 fn since(value: &Value, now: Timestamp) -> String {
-    time(value).map_or_else(
-        || UNKNOWN.to_owned(),
-        |from| human_duration(elapsed(from, now)),
-    )
+    time(value).map_or_else(|| UNKNOWN.to_owned(), |from| human_duration(elapsed(from, now)))
 }
 
 fn since_text(text: &str, now: Timestamp) -> String {
-    text.parse::<Timestamp>().map_or_else(
-        |_| UNKNOWN.to_owned(),
-        |from| human_duration(elapsed(Time::from(from).0, now)),
-    )
+    text.parse::<Timestamp>()
+        .map_or_else(|_| UNKNOWN.to_owned(), |from| human_duration(elapsed(Time::from(from).0, now)))
 }
 
 fn text(value: &Value) -> &str {
@@ -84,11 +75,7 @@ fn text(value: &Value) -> &str {
 }
 
 fn or_none(text: &str) -> String {
-    if text.is_empty() {
-        NONE.to_owned()
-    } else {
-        text.to_owned()
-    }
+    if text.is_empty() { NONE.to_owned() } else { text.to_owned() }
 }
 
 fn count(value: &Value) -> i64 {
@@ -97,10 +84,7 @@ fn count(value: &Value) -> i64 {
 
 /// Returns the condition of a type.
 fn condition<'a>(value: &'a Value, type_: &str) -> Option<&'a Value> {
-    value["status"]["conditions"]
-        .as_array()?
-        .iter()
-        .find(|condition| condition["type"] == type_)
+    value["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == type_)
 }
 
 /// Returns the age of an object.
@@ -121,9 +105,7 @@ pub fn secrets(value: &Value, _: Timestamp) -> String {
 
 /// Returns the status of the condition `Ready`.
 pub fn ready_condition(value: &Value, _: Timestamp) -> String {
-    condition(value, "Ready")
-        .map_or("Unknown", |condition| text(&condition["status"]))
-        .to_owned()
+    condition(value, "Ready").map_or("Unknown", |condition| text(&condition["status"])).to_owned()
 }
 
 /// Returns the message of the condition `Ready`, on one line.
@@ -136,11 +118,7 @@ pub fn ready_message(value: &Value, _: Timestamp) -> String {
 fn short_commit(value: &Value) -> String {
     let commit = text(value);
     let hash = commit.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if hash && commit.len() > 12 {
-        commit[..12].to_owned()
-    } else {
-        commit.to_owned()
-    }
+    if hash && commit.len() > 12 { commit[..12].to_owned() } else { commit.to_owned() }
 }
 
 /// Cells of GitRepositories.
@@ -181,9 +159,7 @@ pub mod job {
 
     /// Returns what has become of the Job, in one word.
     pub fn status(value: &Value, _: Timestamp) -> String {
-        let holds = |type_: &str| {
-            condition(value, type_).is_some_and(|condition| condition["status"] == "True")
-        };
+        let holds = |type_: &str| condition(value, type_).is_some_and(|condition| condition["status"] == "True");
         let dying = !value["metadata"]["deletionTimestamp"].is_null();
         let word = match () {
             () if holds("Complete") => "Complete",
@@ -199,10 +175,7 @@ pub mod job {
     /// Returns how many pods have succeeded, of how many.
     pub fn completions(value: &Value, _: Timestamp) -> String {
         let succeeded = count(&value["status"]["succeeded"]);
-        match (
-            value["spec"]["completions"].as_i64(),
-            count(&value["spec"]["parallelism"]),
-        ) {
+        match (value["spec"]["completions"].as_i64(), count(&value["spec"]["parallelism"])) {
             (Some(wanted), _) => format!("{succeeded}/{wanted}"),
             (None, parallelism) if parallelism > 1 => format!("{succeeded}/1 of {parallelism}"),
             (None, _) => format!("{succeeded}/1"),
@@ -213,10 +186,7 @@ pub mod job {
         let Some(start) = time(&value["status"]["startTime"]) else {
             return String::new();
         };
-        human_duration(elapsed(
-            start,
-            time(&value["status"]["completionTime"]).unwrap_or(now),
-        ))
+        human_duration(elapsed(start, time(&value["status"]["completionTime"]).unwrap_or(now)))
     }
 }
 
@@ -239,19 +209,12 @@ pub mod cron_job {
     }
     /// Returns the number of Jobs that run.
     pub fn active(value: &Value, _: Timestamp) -> String {
-        value["status"]["active"]
-            .as_array()
-            .map_or(0, Vec::len)
-            .to_string()
+        value["status"]["active"].as_array().map_or(0, Vec::len).to_string()
     }
     /// Returns how long ago a Job was last due.
     pub fn last_schedule(value: &Value, now: Timestamp) -> String {
         let last = &value["status"]["lastScheduleTime"];
-        if last.is_null() {
-            NONE.to_owned()
-        } else {
-            since(last, now)
-        }
+        if last.is_null() { NONE.to_owned() } else { since(last, now) }
     }
 }
 

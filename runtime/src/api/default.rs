@@ -4,14 +4,19 @@ use serde_json::{Map, Value};
 
 use super::object::Kind;
 use super::schema::{Schema, Struct, Type};
+use super::strict;
 use super::validate::absent;
 
-/// Sets what the object leaves open. Running it again changes nothing; a value of the wrong type is left alone.
+/// Sets what the object leaves open and writes its values canonically ([`strict::canonical`]).
+///
+/// Running it again changes nothing; a value of the wrong type is left alone. A Job gets selector and labels only once
+/// it has its UID.
 pub fn apply(kind: &Kind, value: &mut Value) {
     structure((kind.root)(), value);
     if let Some(default) = kind.default {
         default(value);
     }
+    strict::canonical(kind, value);
 }
 
 /// Sets the declared defaults of a value of type `T`.
@@ -49,8 +54,7 @@ fn structure(structure: &Struct, value: &mut Value) {
         if let Some(default) = field.default
             && absent(map.get(field.name))
         {
-            let default = serde_json::from_str(default)
-                .expect("invariant: the derive checks that a default is JSON");
+            let default = serde_json::from_str(default).expect("invariant: the derive checks that a default is JSON");
             map.insert(field.name.to_owned(), default);
         }
         if let Some(item) = map.get_mut(field.name) {
@@ -62,12 +66,8 @@ fn structure(structure: &Struct, value: &mut Value) {
 fn walk(ty: &Type, value: &mut Value) {
     match (ty, value) {
         (Type::Struct(inner), value) => structure(inner(), value),
-        (Type::List(inner), Value::Array(items)) => {
-            items.iter_mut().for_each(|item| walk(inner, item))
-        }
-        (Type::Map(inner), Value::Object(map)) => {
-            map.values_mut().for_each(|item| walk(inner, item))
-        }
+        (Type::List(inner), Value::Array(items)) => items.iter_mut().for_each(|item| walk(inner, item)),
+        (Type::Map(inner), Value::Object(map)) => map.values_mut().for_each(|item| walk(inner, item)),
         _ => {}
     }
 }

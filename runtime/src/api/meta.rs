@@ -57,9 +57,7 @@ impl ObjectMeta {
 
     /// Returns the reference to the managing controller, if there is one.
     pub fn controller(&self) -> Option<&OwnerReference> {
-        self.owner_references
-            .iter()
-            .find(|owner| owner.controller == Some(true))
+        self.owner_references.iter().find(|owner| owner.controller == Some(true))
     }
 }
 
@@ -135,13 +133,8 @@ pub struct LabelSelectorRequirement {
 impl LabelSelector {
     /// Whether a set of labels satisfies the selector; an empty selector matches everything.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.match_labels
-            .iter()
-            .all(|(key, value)| labels.get(key) == Some(value))
-            && self
-                .match_expressions
-                .iter()
-                .all(|requirement| requirement.matches(labels))
+        self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+            && self.match_expressions.iter().all(|requirement| requirement.matches(labels))
     }
 }
 

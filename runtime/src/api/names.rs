@@ -21,7 +21,8 @@ const LABEL_VALUE: &str = "a valid label must be an empty string or consist of a
     '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 const CONFIG_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or \
     'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
-const ENV_NAME: &str = "a valid environment variable name must consist only of printable ASCII characters other than '='";
+const ENV_NAME: &str =
+    "a valid environment variable name must consist only of printable ASCII characters other than '='";
 
 /// Returns what keeps `text` from having this format; nothing if it has.
 pub fn check(format: Format, text: &str) -> Vec<String> {
@@ -46,9 +47,7 @@ fn max_len(max: usize) -> String {
 fn enclosed(text: &str, outer: fn(u8) -> bool, inner: &[u8]) -> bool {
     let bytes = text.as_bytes();
     matches!((bytes.first(), bytes.last()), (Some(first), Some(last)) if outer(*first) && outer(*last))
-        && bytes
-            .iter()
-            .all(|byte| outer(*byte) || inner.contains(byte))
+        && bytes.iter().all(|byte| outer(*byte) || inner.contains(byte))
 }
 
 fn lower(byte: u8) -> bool {
@@ -98,11 +97,7 @@ pub fn qualified_name(text: &str) -> Vec<String> {
         if first.is_empty() {
             errors.push("prefix part must be non-empty".to_owned());
         } else {
-            errors.extend(
-                dns_subdomain(first)
-                    .into_iter()
-                    .map(|error| format!("prefix part {error}")),
-            );
+            errors.extend(dns_subdomain(first).into_iter().map(|error| format!("prefix part {error}")));
         }
     }
     if name.is_empty() {
@@ -134,11 +129,7 @@ pub fn config_key(text: &str) -> Vec<String> {
     if text.len() > SUBDOMAIN_MAX {
         errors.push(max_len(SUBDOMAIN_MAX));
     }
-    if text.is_empty()
-        || !text
-            .bytes()
-            .all(|byte| alphanumeric(byte) || b"-._".contains(&byte))
-    {
+    if text.is_empty() || !text.bytes().all(|byte| alphanumeric(byte) || b"-._".contains(&byte)) {
         errors.push(CONFIG_KEY.to_owned());
     }
     match text {
@@ -152,15 +143,8 @@ pub fn config_key(text: &str) -> Vec<String> {
 
 /// Checks the name of an environment variable.
 pub fn env_name(text: &str) -> Vec<String> {
-    let fine = !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| (b' '..=b'~').contains(&byte) && byte != b'=');
-    if fine {
-        Vec::new()
-    } else {
-        vec![ENV_NAME.to_owned()]
-    }
+    let fine = !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'=');
+    if fine { Vec::new() } else { vec![ENV_NAME.to_owned()] }
 }
 
 /// Checks the name of a port.
@@ -170,9 +154,7 @@ pub fn port_name(text: &str) -> Vec<String> {
         errors.push(max_len(PORT_NAME_MAX));
     }
     if text.is_empty() || !text.bytes().all(|byte| lower(byte) || byte == b'-') {
-        errors.push(
-            "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_owned(),
-        );
+        errors.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_owned());
     }
     if !text.bytes().any(|byte| byte.is_ascii_lowercase()) {
         errors.push("must contain at least one letter (a-z)".to_owned());
@@ -187,11 +169,7 @@ pub fn port_name(text: &str) -> Vec<String> {
 }
 
 fn absolute_path(text: &str) -> Vec<String> {
-    if text.starts_with('/') {
-        Vec::new()
-    } else {
-        vec!["must be an absolute path".to_owned()]
-    }
+    if text.starts_with('/') { Vec::new() } else { vec!["must be an absolute path".to_owned()] }
 }
 
 #[cfg(test)]
@@ -205,10 +183,7 @@ mod tests {
         }
         for (text, part) in bad {
             let errors = check(format, text);
-            assert!(
-                errors.iter().any(|error| error.contains(part)),
-                "{text}: {errors:?} without {part:?}"
-            );
+            assert!(errors.iter().any(|error| error.contains(part)), "{text}: {errors:?} without {part:?}");
         }
     }
 
@@ -218,32 +193,16 @@ mod tests {
         check_all(
             Format::DnsLabel,
             &["a", "0", "my-name", "123-abc"],
-            &[
-                ("", "label"),
-                ("-a", "label"),
-                ("a.b", "label"),
-                ("A", "label"),
-                (&long, "63"),
-            ],
+            &[("", "label"), ("-a", "label"), ("a.b", "label"), ("A", "label"), (&long, "63")],
         );
         check_all(
             Format::DnsSubdomain,
             &["a", "a.b-c.0"],
-            &[
-                ("", "subdomain"),
-                ("a..b", "subdomain"),
-                ("a.-b", "subdomain"),
-                (&"a".repeat(254), "253"),
-            ],
+            &[("", "subdomain"), ("a..b", "subdomain"), ("a.-b", "subdomain"), (&"a".repeat(254), "253")],
         );
         check_all(
             Format::QualifiedName,
-            &[
-                "app",
-                "app.kubernetes.io/name",
-                "A_b.c",
-                "kubernetes.io/metadata.name",
-            ],
+            &["app", "app.kubernetes.io/name", "A_b.c", "kubernetes.io/metadata.name"],
             &[
                 ("", "name part must be non-empty"),
                 ("/a", "prefix part must be non-empty"),
@@ -255,22 +214,12 @@ mod tests {
         check_all(
             Format::LabelValue,
             &["", "a", "My_Value.1"],
-            &[
-                ("-a", "a valid label"),
-                ("a b", "a valid label"),
-                (&long, "63"),
-            ],
+            &[("-a", "a valid label"), ("a b", "a valid label"), (&long, "63")],
         );
         check_all(
             Format::ConfigKey,
             &["a", ".hidden", "A_b-c.d"],
-            &[
-                ("", "config key"),
-                (".", "'.'"),
-                ("..", "'..'"),
-                ("..a", "start with"),
-                ("a/b", "config key"),
-            ],
+            &[("", "config key"), (".", "'.'"), ("..", "'..'"), ("..a", "start with"), ("a/b", "config key")],
         );
         check_all(
             Format::EnvName,
@@ -280,13 +229,7 @@ mod tests {
         check_all(
             Format::PortName,
             &["http", "p-1"],
-            &[
-                ("1", "letter"),
-                ("a--b", "consecutive"),
-                ("-a", "begin"),
-                ("much-too-long-name", "15"),
-                ("A", "only"),
-            ],
+            &[("1", "letter"), ("a--b", "consecutive"), ("-a", "begin"), ("much-too-long-name", "15"), ("A", "only")],
         );
         check_all(Format::AbsolutePath, &["/", "/a"], &[("a", "absolute")]);
     }

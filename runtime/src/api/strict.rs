@@ -20,8 +20,7 @@ pub struct UnknownField {
 impl std::fmt::Display for UnknownField {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "unknown field \"{}\"", self.path)?;
-        self.nearest
-            .map_or(Ok(()), |nearest| write!(f, ", did you mean `{nearest}`?"))
+        self.nearest.map_or(Ok(()), |nearest| write!(f, ", did you mean `{nearest}`?"))
     }
 }
 
@@ -41,10 +40,7 @@ fn unknown(path: &str, ty: &Type, value: &Value, found: &mut Vec<UnknownField>) 
                 match structure.field(name) {
                     Some(field) => unknown(&here, &field.ty, item, found),
                     None if path.is_empty() && matches!(name.as_str(), "apiVersion" | "kind") => {}
-                    None => found.push(UnknownField {
-                        path: here,
-                        nearest: nearest(name, structure),
-                    }),
+                    None => found.push(UnknownField { path: here, nearest: nearest(name, structure) }),
                 }
             }
         }
@@ -65,20 +61,13 @@ fn unknown(path: &str, ty: &Type, value: &Value, found: &mut Vec<UnknownField>) 
 /// Returns the field whose name is closest, if it is close enough to be what was meant.
 fn nearest(name: &str, structure: &Struct) -> Option<&'static str> {
     let names = structure.fields.iter().map(|field| field.name);
-    let (distance, best) = names
-        .map(|known| (distance(name, known), known))
-        .min_by_key(|(distance, _)| *distance)?;
+    let (distance, best) = names.map(|known| (distance(name, known), known)).min_by_key(|(distance, _)| *distance)?;
     (distance <= name.chars().count().max(3) / 3).then_some(best)
 }
 
 /// Returns how many letters must be changed, added, dropped or swapped with their neighbour; case does not count.
 fn distance(left: &str, right: &str) -> usize {
-    let letters = |text: &str| {
-        text.chars()
-            .take(64)
-            .map(|letter| letter.to_ascii_lowercase())
-            .collect::<Vec<_>>()
-    };
+    let letters = |text: &str| text.chars().take(64).map(|letter| letter.to_ascii_lowercase()).collect::<Vec<_>>();
     let (left, right) = (letters(left), letters(right));
     let mut rows = vec![vec![0; right.len() + 1]; left.len() + 1];
     for (index, row) in rows.iter_mut().enumerate() {
@@ -90,9 +79,7 @@ fn distance(left: &str, right: &str) -> usize {
     for i in 1..=left.len() {
         for j in 1..=right.len() {
             let same = usize::from(left[i - 1] != right[j - 1]);
-            let mut best = (rows[i - 1][j] + 1)
-                .min(rows[i][j - 1] + 1)
-                .min(rows[i - 1][j - 1] + same);
+            let mut best = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + same);
             if i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1] {
                 best = best.min(rows[i - 2][j - 2] + 1);
             }
@@ -126,9 +113,7 @@ fn not_enforced(path: &str, ty: &Type, value: &Value, found: &mut Vec<String>) {
                 }
                 match field.not_enforced {
                     Some(why) => {
-                        let default = field
-                            .default
-                            .and_then(|default| serde_json::from_str::<Value>(default).ok());
+                        let default = field.default.and_then(|default| serde_json::from_str::<Value>(default).ok());
                         if default.as_ref() != Some(item) {
                             found.push(format!("{path}: stored, not enforced: {why}"));
                         }
@@ -183,9 +168,8 @@ pub fn mask_change(kind: &Kind, old: &mut Value, new: &mut Value) {
     // A manifest that `kubectl apply` has seen carries a copy of itself.
     for value in [old, new] {
         if has_sensitive((kind.root)())
-            && let Some(copy) = value.pointer_mut(
-                "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration",
-            )
+            && let Some(copy) =
+                value.pointer_mut("/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration")
         {
             *copy = Value::String(MASKED.to_owned());
         }
@@ -202,10 +186,7 @@ fn mask_pair(ty: &Type, old: Option<&mut Value>, new: Option<&mut Value>, sensit
     }
     match ty {
         Type::Struct(inner) => {
-            let (mut old, mut new) = (
-                old.and_then(Value::as_object_mut),
-                new.and_then(Value::as_object_mut),
-            );
+            let (mut old, mut new) = (old.and_then(Value::as_object_mut), new.and_then(Value::as_object_mut));
             for field in inner().fields {
                 let before = old.as_mut().and_then(|map| map.get_mut(field.name));
                 let after = new.as_mut().and_then(|map| map.get_mut(field.name));
@@ -215,40 +196,20 @@ fn mask_pair(ty: &Type, old: Option<&mut Value>, new: Option<&mut Value>, sensit
             }
         }
         Type::Map(inner) => {
-            let (mut old, mut new) = (
-                old.and_then(Value::as_object_mut),
-                new.and_then(Value::as_object_mut),
-            );
+            let (mut old, mut new) = (old.and_then(Value::as_object_mut), new.and_then(Value::as_object_mut));
             let names = |map: &Option<&mut Map<String, Value>>| {
-                map.iter()
-                    .flat_map(|map| map.keys().cloned())
-                    .collect::<Vec<_>>()
+                map.iter().flat_map(|map| map.keys().cloned()).collect::<Vec<_>>()
             };
             let mut keys = names(&old);
-            keys.extend(
-                names(&new)
-                    .into_iter()
-                    .filter(|key| old.as_ref().is_none_or(|map| !map.contains_key(key))),
-            );
+            keys.extend(names(&new).into_iter().filter(|key| old.as_ref().is_none_or(|map| !map.contains_key(key))));
             for key in keys {
                 let before = old.as_mut().and_then(|map| map.get_mut(&key));
-                mask_pair(
-                    inner,
-                    before,
-                    new.as_mut().and_then(|map| map.get_mut(&key)),
-                    sensitive,
-                );
+                mask_pair(inner, before, new.as_mut().and_then(|map| map.get_mut(&key)), sensitive);
             }
         }
         Type::List(inner) => {
-            let mut old = old
-                .and_then(Value::as_array_mut)
-                .map_or(&mut [][..], Vec::as_mut_slice)
-                .iter_mut();
-            let mut new = new
-                .and_then(Value::as_array_mut)
-                .map_or(&mut [][..], Vec::as_mut_slice)
-                .iter_mut();
+            let mut old = old.and_then(Value::as_array_mut).map_or(&mut [][..], Vec::as_mut_slice).iter_mut();
+            let mut new = new.and_then(Value::as_array_mut).map_or(&mut [][..], Vec::as_mut_slice).iter_mut();
             loop {
                 let (before, after) = (old.next(), new.next());
                 if before.is_none() && after.is_none() {
@@ -269,13 +230,8 @@ fn both_objects(old: Option<&Value>, new: Option<&Value>) -> bool {
 fn mask_leaf(old: Option<&mut Value>, new: Option<&mut Value>) {
     let text = |text: &str| Value::String(text.to_owned());
     match (old, new) {
-        (Some(old), Some(new)) if old != new => {
-            (*old, *new) = (text(MASKED_BEFORE), text(MASKED_AFTER))
-        }
-        (old, new) => old
-            .into_iter()
-            .chain(new)
-            .for_each(|value| *value = text(MASKED)),
+        (Some(old), Some(new)) if old != new => (*old, *new) = (text(MASKED_BEFORE), text(MASKED_AFTER)),
+        (old, new) => old.into_iter().chain(new).for_each(|value| *value = text(MASKED)),
     }
 }
 
@@ -295,17 +251,12 @@ fn canonical_value(ty: &Type, value: &mut Value) {
                 }
             }
         }
-        (Type::List(inner), Value::Array(items)) => items
-            .iter_mut()
-            .for_each(|item| canonical_value(inner, item)),
-        (Type::Map(inner), Value::Object(map)) => map
-            .values_mut()
-            .for_each(|item| canonical_value(inner, item)),
+        (Type::List(inner), Value::Array(items)) => items.iter_mut().for_each(|item| canonical_value(inner, item)),
+        (Type::Map(inner), Value::Object(map)) => map.values_mut().for_each(|item| canonical_value(inner, item)),
         (Type::Int32 | Type::Int64, Value::Number(number)) => {
             // `3.0` is 3 to kubectl; beyond 2^53 a float no longer tells integers apart.
-            if let Some(float) = number
-                .as_f64()
-                .filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15)
+            if let Some(float) =
+                number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15)
             {
                 *number = Number::from(float as i64);
             }

@@ -11,17 +11,14 @@ use serde_json::Value;
 
 use self::rules::{IMMUTABLE, invalid, not_supported, too_long};
 use super::error::{FieldError, FieldErrorKind};
-use super::names;
-use super::object::Kind;
+use super::object::{Kind, strip_absent};
 use super::schema::{Field, Format, ListKind, Struct, Type};
 use super::value::{ByteString, Duration, Quantity, Timestamp};
+use super::{names, strict};
 
 /// Lists what is wrong with an object; `value` has its defaults.
 pub fn object(kind: &Kind, value: &Value) -> Vec<FieldError> {
-    let mut walk = Walk {
-        errors: Vec::new(),
-        sensitive: false,
-    };
+    let mut walk = Walk { errors: Vec::new(), sensitive: false };
     if !value.is_object() {
         walk.wrong_type("", "object", value);
         return walk.errors;
@@ -35,8 +32,15 @@ pub fn object(kind: &Kind, value: &Value) -> Vec<FieldError> {
     unique(errors)
 }
 
-/// Lists what is wrong with a change; both values have their defaults.
+/// Lists what is wrong with a change; both values have their defaults. Values that mean the same are no change.
 pub fn update(kind: &Kind, old: &Value, new: &Value) -> Vec<FieldError> {
+    let normal = |value: &Value| {
+        let mut value = value.clone();
+        strict::canonical(kind, &mut value);
+        strip_absent(&mut value);
+        value
+    };
+    let (old, new) = (&normal(old), &normal(new));
     let mut errors = metadata::change(&old["metadata"], &new["metadata"]);
     immutable("", (kind.root)(), old, new, &mut errors);
     if let Some(validate) = kind.validate_update {
@@ -46,29 +50,16 @@ pub fn update(kind: &Kind, old: &Value, new: &Value) -> Vec<FieldError> {
 }
 
 /// Drops repetitions: a rule of a kind may find what the schema has found.
-fn unique(errors: Vec<FieldError>) -> Vec<FieldError> {
-    let mut kept: Vec<FieldError> = Vec::with_capacity(errors.len());
-    for error in errors {
-        let again = |other: &FieldError| {
-            *other == error
-                || (other.path == error.path
-                    && other.kind == error.kind
-                    && error.kind == FieldErrorKind::Required)
-        };
-        if !kept.iter().any(again) {
-            kept.push(error);
-        }
-    }
-    kept
+fn unique(mut errors: Vec<FieldError>) -> Vec<FieldError> {
+    let mut seen = BTreeSet::new();
+    errors.retain(|error| {
+        let required = error.kind == FieldErrorKind::Required;
+        seen.insert(if required { format!("{}: required", error.path) } else { error.to_string() })
+    });
+    errors
 }
 
-fn immutable(
-    path: &str,
-    structure: &Struct,
-    old: &Value,
-    new: &Value,
-    errors: &mut Vec<FieldError>,
-) {
+fn immutable(path: &str, structure: &Struct, old: &Value, new: &Value, errors: &mut Vec<FieldError>) {
     for field in structure.fields {
         let (before, after) = (&old[field.name], &new[field.name]);
         if before.is_null() || before == after {
@@ -86,11 +77,7 @@ fn immutable(
 
 /// Returns the path of a field.
 pub(super) fn child(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// Whether a value counts as not given: Go's zero text and null.
@@ -120,20 +107,11 @@ impl Walk {
             _ => self.shown(value),
         };
         let detail = format!("must be of type {wanted}, not {found}");
-        self.errors.push(FieldError::new(
-            FieldErrorKind::TypeInvalid,
-            path,
-            shown,
-            detail,
-        ));
+        self.errors.push(FieldError::new(FieldErrorKind::TypeInvalid, path, shown, detail));
     }
 
     fn shown(&self, value: &Value) -> String {
-        if self.sensitive {
-            String::new()
-        } else {
-            value.to_string()
-        }
+        if self.sensitive { String::new() } else { value.to_string() }
     }
 
     fn invalid(&mut self, path: &str, value: &Value, detail: impl Into<String>) {
@@ -225,11 +203,7 @@ impl Walk {
                 _ => false,
             };
             if below {
-                self.invalid(
-                    path,
-                    value,
-                    format!("must be greater than or equal to {min}"),
-                );
+                self.invalid(path, value, format!("must be greater than or equal to {min}"));
             }
         }
     }
@@ -238,10 +212,7 @@ impl Walk {
         if let Some(min) = field.rules.min_items.filter(|min| items.len() < *min) {
             self.errors.push(FieldError::required(
                 path,
-                format!(
-                    "must have at least {min} item{}",
-                    if min == 1 { "" } else { "s" }
-                ),
+                format!("must have at least {min} item{}", if min == 1 { "" } else { "s" }),
             ));
         }
         // What a status says was observed, and twins may be observed.
@@ -257,13 +228,10 @@ impl Walk {
             };
             if !seen.insert(key) {
                 let (path, shown) = match field.list {
-                    ListKind::Map { keys: [key], .. } => {
-                        (format!("{path}[{index}].{key}"), self.shown(&item[key]))
-                    }
+                    ListKind::Map { keys: [key], .. } => (format!("{path}[{index}].{key}"), self.shown(&item[key])),
                     _ => (format!("{path}[{index}]"), self.shown(item)),
                 };
-                self.errors
-                    .push(FieldError::new(FieldErrorKind::Duplicate, path, shown, ""));
+                self.errors.push(FieldError::new(FieldErrorKind::Duplicate, path, shown, ""));
             }
         }
     }
@@ -283,9 +251,7 @@ impl Walk {
             (Type::Int32 | Type::IntOrString, Value::Number(number)) => {
                 self.integer(path, number, value, i32::MIN.into(), i32::MAX.into())
             }
-            (Type::Int64, Value::Number(number)) => {
-                self.integer(path, number, value, i64::MIN, i64::MAX)
-            }
+            (Type::Int64, Value::Number(number)) => self.integer(path, number, value, i64::MIN, i64::MAX),
             (Type::Quantity, Value::String(_) | Value::Number(_)) => {
                 if let Err(error) = serde_json::from_value::<Quantity>(value.clone()) {
                     self.invalid(path, value, error.to_string());
@@ -324,36 +290,17 @@ impl Walk {
             (Type::Boolean, _) => self.wrong_type(path, "boolean", value),
             (Type::List(_), _) => self.wrong_type(path, "array", value),
             (Type::Map(_), _) => self.wrong_type(path, "object", value),
-            (
-                Type::String
-                | Type::Enum(_)
-                | Type::Time
-                | Type::MicroTime
-                | Type::Duration
-                | Type::Bytes,
-                _,
-            ) => {
+            (Type::String | Type::Enum(_) | Type::Time | Type::MicroTime | Type::Duration | Type::Bytes, _) => {
                 self.wrong_type(path, "string", value);
             }
         }
     }
 
-    fn integer(
-        &mut self,
-        path: &str,
-        number: &serde_json::Number,
-        value: &Value,
-        low: i64,
-        high: i64,
-    ) {
+    fn integer(&mut self, path: &str, number: &serde_json::Number, value: &Value, low: i64, high: i64) {
         match number.as_i64() {
             Some(number) if (low..=high).contains(&number) => {}
             None if number.is_f64() => self.wrong_type(path, "integer", value),
-            _ => self.invalid(
-                path,
-                value,
-                format!("must be between {low} and {high}, inclusive"),
-            ),
+            _ => self.invalid(path, value, format!("must be between {low} and {high}, inclusive")),
         }
     }
 }
@@ -365,17 +312,8 @@ fn key_of(field: &Field, keys: &[&str], item: &Value) -> String {
         _ => None,
     };
     let part = |key: &&str| {
-        let default = || {
-            declared
-                .and_then(|inner| inner.field(key))
-                .and_then(|field| field.default)
-                .unwrap_or("null")
-        };
-        if absent(item.get(key)) {
-            default().to_owned()
-        } else {
-            item[key].to_string()
-        }
+        let default = || declared.and_then(|inner| inner.field(key)).and_then(|field| field.default).unwrap_or("null");
+        if absent(item.get(key)) { default().to_owned() } else { item[key].to_string() }
     };
     keys.iter().map(part).collect::<Vec<_>>().join("\0")
 }

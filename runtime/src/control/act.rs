@@ -64,15 +64,24 @@ pub(super) fn transact(scene: &Scene<'_>, actions: &[Action], recorder: &mut Rec
     round
 }
 
-fn create_all(scene: &Scene<'_>, actions: &[Action], recorder: &mut Recorder, changes: &mut Changes) -> Result<(), PrepareError> {
+fn create_all(
+    scene: &Scene<'_>,
+    actions: &[Action],
+    recorder: &mut Recorder,
+    changes: &mut Changes,
+) -> Result<(), PrepareError> {
     for action in actions {
         let Action::Create { object } = action else { continue };
         let taken = |key: &Key| changes.contains_key(key);
         let (key, value) = scene.preparer.create(scene.snapshot, object, taken, scene.now)?;
         if &*key.resource == "pods" {
             let message = format!("Created pod: {}", key.name);
-            let told =
-                Told { component: scene.controller, importance: Importance::Normal, reason: "SuccessfulCreate", message: &message };
+            let told = Told {
+                component: scene.controller,
+                importance: Importance::Normal,
+                reason: "SuccessfulCreate",
+                message: &message,
+            };
             tell(scene, changes, recorder, scene.key, &told);
         }
         changes.insert(key, Some(value));
@@ -108,7 +117,14 @@ fn change(scene: &Scene<'_>, action: &Action, recorder: &mut Recorder, changes: 
     }
 }
 
-fn refuse(scene: &Scene<'_>, recorder: &mut Recorder, changes: &mut Changes, round: &mut Round, reason: &str, message: &str) {
+fn refuse(
+    scene: &Scene<'_>,
+    recorder: &mut Recorder,
+    changes: &mut Changes,
+    round: &mut Round,
+    reason: &str,
+    message: &str,
+) {
     if round.refused.is_none() {
         let told = Told { component: scene.controller, importance: Importance::Warning, reason, message };
         tell(scene, changes, recorder, scene.key, &told);

@@ -220,9 +220,14 @@ impl fmt::Display for Blocker {
             Self::MinReady { pods } => write!(f, "{pods} pod(s) are ready, but not for `minReadySeconds` yet"),
             Self::PodsNotReady { ready, wanted } => write!(f, "{ready} of {wanted} pods are ready"),
             Self::Rollout { replica_set, available, wanted } => {
-                write!(f, "{available} of {wanted} pods of the new ReplicaSet `{replica_set}` are available; old pods stay until more are")
+                write!(
+                    f,
+                    "{available} of {wanted} pods of the new ReplicaSet `{replica_set}` are available; old pods stay until more are"
+                )
             }
-            Self::OldPods { pods } => write!(f, "{pods} pod(s) of the old version have to stop first (strategy Recreate)"),
+            Self::OldPods { pods } => {
+                write!(f, "{pods} pod(s) of the old version have to stop first (strategy Recreate)")
+            }
             Self::ProgressDeadline => f.write_str("the rollout has to make progress within `progressDeadlineSeconds`"),
             Self::Paused => f.write_str("the Deployment is paused: `spec.paused` is true"),
             Self::Suspended => f.write_str("it is suspended: `spec.suspend` is true"),
@@ -234,7 +239,9 @@ impl fmt::Display for Blocker {
             Self::Schedule => f.write_str("the next run is not due yet"),
             Self::RunActive => f.write_str("the last run is not over and `concurrencyPolicy` is Forbid"),
             Self::NoNode { message } => f.write_str(message),
-            Self::Dependents { objects } => write!(f, "{objects} object(s) that it owns have to go first (foreground deletion)"),
+            Self::Dependents { objects } => {
+                write!(f, "{objects} object(s) that it owns have to go first (foreground deletion)")
+            }
             Self::NamespaceContent { left } => write!(f, "the namespace is not empty: {left}"),
             Self::Finalizers { names } => write!(f, "finalizers hold it: {names}"),
         }

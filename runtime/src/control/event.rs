@@ -44,7 +44,13 @@ pub(super) struct Told<'a> {
 
 impl Recorder {
     /// Returns the Event object to store, or `None` where there are too many about `about`.
-    pub(super) fn record(&mut self, snapshot: &Snapshot, about: &Value, told: &Told<'_>, now: Timestamp) -> Option<(Key, Value)> {
+    pub(super) fn record(
+        &mut self,
+        snapshot: &Snapshot,
+        about: &Value,
+        told: &Told<'_>,
+        now: Timestamp,
+    ) -> Option<(Key, Value)> {
         let uid = about["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
         if !self.allow(told.component, uid, now) {
             return None;
@@ -64,7 +70,8 @@ impl Recorder {
 
     fn allow(&mut self, component: &'static str, uid: String, now: Timestamp) -> bool {
         if self.buckets.len() >= OBJECTS_MAX
-            && let Some(oldest) = self.buckets.iter().min_by_key(|(_, bucket)| bucket.filled).map(|(key, _)| key.clone())
+            && let Some(oldest) =
+                self.buckets.iter().min_by_key(|(_, bucket)| bucket.filled).map(|(key, _)| key.clone())
         {
             self.buckets.remove(&oldest);
         }
@@ -100,7 +107,7 @@ fn event(about: &Value, told: &Told<'_>, now: Timestamp) -> (Key, Value) {
     let value = json!({
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": { "name": name, "namespace": namespace, "creationTimestamp": time },
+        "metadata": { "name": name, "namespace": namespace, "uid": uid(&digest), "creationTimestamp": time },
         "involvedObject": {
             "apiVersion": about["apiVersion"],
             "kind": about["kind"],
@@ -120,6 +127,14 @@ fn event(about: &Value, told: &Told<'_>, now: Timestamp) -> (Key, Value) {
         "count": 1,
     });
     (Key { resource: "events".into(), namespace: namespace.into(), name: name.into() }, without_nulls(value))
+}
+
+/// Makes a UID of a digest (RFC 9562, version 8): the same event has the same one.
+fn uid(digest: &[u8]) -> String {
+    let bits = digest.iter().skip(8).take(16).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+    let bits = bits & !(0xf << 76) & !(0x3 << 62) | (0x8 << 76) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 fn without_nulls(mut value: Value) -> Value {

@@ -13,10 +13,15 @@
 
 mod act;
 mod action;
+pub mod cron_job;
 pub mod deployment;
 mod dispatch;
 mod event;
+pub mod expiry;
+pub mod garbage;
 mod harness;
+pub mod job;
+pub mod namespace;
 mod owner;
 mod pods;
 mod prepare;
@@ -24,6 +29,7 @@ mod queue;
 mod registered;
 pub mod replica_set;
 mod run;
+pub mod scheduler;
 #[cfg(test)]
 mod testkit;
 #[cfg(test)]
@@ -38,9 +44,24 @@ pub use action::{Action, Blocker, Importance, Propagation, render};
 pub use dispatch::Waiting;
 pub use harness::Harness;
 pub use owner::owner_reference;
-pub use registered::{Change, Registered};
 pub use prepare::seeded_entropy;
+pub use registered::{Change, Registered};
 pub use run::{Running, Setup, run};
+
+/// Returns the controllers of the built-in kinds.
+pub fn builtin() -> Vec<Registered> {
+    vec![
+        Registered::of::<replica_set::ReplicaSetController>().on_refused(replica_set::refused),
+        Registered::of::<deployment::DeploymentController>(),
+        Registered::of::<job::JobController>(),
+        job::orphan_pods(),
+        Registered::of::<cron_job::CronJobController>(),
+        garbage::garbage_collector(),
+        namespace::namespace_controller(),
+        scheduler::scheduler(),
+        Registered::of::<expiry::EventController>(),
+    ]
+}
 
 /// What makes objects of one kind true. Implemented by `#[controller]` on a `decide` function.
 pub trait Controller: 'static {

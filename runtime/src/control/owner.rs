@@ -1,6 +1,5 @@
 //! Who controls whom: owner references, adoption and release.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -97,14 +96,4 @@ pub(super) fn settle<T: Object, O: Object>(claimed: &Claimed<T>, owner: &O) -> V
 pub(super) fn in_namespace<T: Object>(snapshot: &Snapshot, namespace: &str) -> Vec<Arc<T>> {
     let resource = T::kind().resource();
     snapshot.list_in(&resource, namespace).filter_map(|stored| stored.typed().ok()).collect()
-}
-
-/// Returns labels with further ones on top.
-pub(super) fn labels_with<'a>(
-    labels: &BTreeMap<String, String>,
-    more: impl IntoIterator<Item = (&'a str, String)>,
-) -> BTreeMap<String, String> {
-    let mut labels = labels.clone();
-    labels.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
-    labels
 }

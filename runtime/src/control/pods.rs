@@ -63,7 +63,12 @@ pub(super) fn available(pod: &Pod, min_ready: i32, now: Timestamp) -> bool {
 /// Returns the restarts of all containers together, init containers included.
 pub(super) fn restarts(pod: &Pod) -> i32 {
     let Some(status) = &pod.status else { return 0 };
-    status.init_container_statuses.iter().chain(&status.container_statuses).map(|container| container.restart_count).sum()
+    status
+        .init_container_statuses
+        .iter()
+        .chain(&status.container_statuses)
+        .map(|container| container.restart_count)
+        .sum()
 }
 
 /// Returns the most restarts that a single container had.
@@ -83,7 +88,12 @@ pub(super) fn finished_at(pod: &Pod) -> Timestamp {
     let ended = statuses.filter_map(|container| container.state.as_ref()?.terminated.as_ref()?.finished_at);
     let not_ready = || condition(pod, "Ready").filter(|condition| condition.status == "False")?.last_transition_time;
     let meta = &pod.metadata;
-    ended.max().or_else(not_ready).or(meta.deletion_timestamp).or(meta.creation_timestamp).map_or(Timestamp::EPOCH, |time| time.0)
+    ended
+        .max()
+        .or_else(not_ready)
+        .or(meta.deletion_timestamp)
+        .or(meta.creation_timestamp)
+        .map_or(Timestamp::EPOCH, |time| time.0)
 }
 
 /// Returns when an object was created.
@@ -92,7 +102,12 @@ pub(super) fn created(meta: &ObjectMeta) -> Timestamp {
 }
 
 /// Makes a pod from a template: its labels, annotations and finalizers, its spec, and an owner.
-pub(super) fn from_template(template: &PodTemplateSpec, namespace: Option<&str>, prefix: &str, owner: OwnerReference) -> Pod {
+pub(super) fn from_template(
+    template: &PodTemplateSpec,
+    namespace: Option<&str>,
+    prefix: &str,
+    owner: OwnerReference,
+) -> Pod {
     Pod {
         metadata: ObjectMeta {
             generate_name: Some(prefix.to_owned()),

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::api::{Key, Kind, Kinds, Time, Timestamp};
+use crate::store::Snapshot;
 use crate::store::objects::delete::Propagation as Fate;
 use crate::store::objects::prepare::ends_by_update;
 use crate::store::objects::{
-    Context, DeleteOptions, Entropy, Removal, StatusError, prepare_create, prepare_delete, prepare_finalize, prepare_status, prepare_update,
+    Context, DeleteOptions, Entropy, Removal, StatusError, prepare_create, prepare_delete, prepare_finalize,
+    prepare_status, prepare_update,
 };
-use crate::store::Snapshot;
 
 use super::{Action, Propagation};
 
@@ -60,12 +61,15 @@ impl Preparer {
     ) -> Result<(Key, Value), PrepareError> {
         let text = |field: &str| object[field].as_str().unwrap_or_default();
         let found = self.kinds.find(text("apiVersion"), text("kind"));
-        let kind = found.ok_or_else(|| PrepareError::UnknownKind(format!("{}/{}", text("apiVersion"), text("kind"))))?;
+        let kind =
+            found.ok_or_else(|| PrepareError::UnknownKind(format!("{}/{}", text("apiVersion"), text("kind"))))?;
         let mut tries = 0;
         loop {
-            let value = prepare_create(object.clone(), &self.context(kind, snapshot, now))?;
+            let prepared = prepare_create(object.clone(), &self.context(kind, snapshot, now));
+            let value = prepared.map_err(|error| without_random_name(error, object))?;
             let metadata = &value["metadata"];
-            let key = kind.key(metadata["namespace"].as_str().unwrap_or_default(), metadata["name"].as_str().unwrap_or_default());
+            let key = kind
+                .key(metadata["namespace"].as_str().unwrap_or_default(), metadata["name"].as_str().unwrap_or_default());
             if !taken(&key) && snapshot.get(&key).is_none() {
                 return Ok((key, value));
             }
@@ -77,7 +81,13 @@ impl Preparer {
     }
 
     /// Returns what an action other than a creation makes of `old`; `None` where the object goes.
-    pub(super) fn change(&self, snapshot: &Snapshot, action: &Action, old: &Value, now: Timestamp) -> Result<Option<Value>, PrepareError> {
+    pub(super) fn change(
+        &self,
+        snapshot: &Snapshot,
+        action: &Action,
+        old: &Value,
+        now: Timestamp,
+    ) -> Result<Option<Value>, PrepareError> {
         let Some(key) = action.target() else { return Ok(Some(old.clone())) };
         let kind = self.kind(key)?;
         let context = self.context(kind, snapshot, now);
@@ -115,6 +125,17 @@ impl From<Propagation> for Fate {
             Propagation::Orphan => Self::Orphan,
         }
     }
+}
+
+/// Puts the prefix in the place of a name that was made for an object which there will not be, so that the same trouble
+/// is told in the same words each time.
+fn without_random_name(mut error: StatusError, object: &Value) -> StatusError {
+    if let (Some(prefix), true) = (object["metadata"]["generateName"].as_str(), object["metadata"]["name"].is_null())
+        && error.details.name.len() > prefix.len()
+    {
+        error.message = error.message.replace(&error.details.name, &format!("{prefix}*"));
+    }
+    error
 }
 
 fn patched(old: &Value, patch: &Value) -> Value {

@@ -64,6 +64,14 @@ impl Queue {
         Some(item)
     }
 
+    /// Puts another key in front: which one, `pick` says, given how many are ready.
+    pub(super) fn shuffle(&mut self, pick: impl FnOnce(usize) -> usize) {
+        if !self.ready.is_empty() {
+            let first = pick(self.ready.len()) % self.ready.len();
+            self.ready.rotate_left(first);
+        }
+    }
+
     /// Ends the work on a key, which comes again if it was asked for meanwhile.
     pub(super) fn done(&mut self, item: &Item) {
         self.working.remove(item);
@@ -80,7 +88,8 @@ impl Queue {
     /// Brings a key back after a delay that doubles with each failure in a row, and returns when.
     pub(super) fn failed(&mut self, item: &Item, now: Timestamp, longest: Duration) -> Timestamp {
         let failures = self.failures.entry(item.clone()).or_default();
-        let delay = BACKOFF.0.saturating_mul(1_u32.checked_shl(*failures).unwrap_or(u32::MAX)).min(BACKOFF.1).min(longest);
+        let delay =
+            BACKOFF.0.saturating_mul(1_u32.checked_shl(*failures).unwrap_or(u32::MAX)).min(BACKOFF.1).min(longest);
         *failures = (*failures + 1).min(31);
         let time = now + delay;
         self.add_at(item.clone(), time);
@@ -145,9 +154,8 @@ mod tests {
     #[test]
     fn the_delay_doubles_with_each_failure_up_to_the_longest() {
         let mut queue = Queue::default();
-        let delays: Vec<i64> = (0..22)
-            .map(|_| queue.failed(&item("a"), Timestamp::EPOCH, BACKOFF.1).micros() / 1000)
-            .collect();
+        let delays: Vec<i64> =
+            (0..22).map(|_| queue.failed(&item("a"), Timestamp::EPOCH, BACKOFF.1).micros() / 1000).collect();
         assert_eq!(delays[..4], [5, 10, 20, 40]);
         assert_eq!(delays[17..], [655_360, 1_000_000, 1_000_000, 1_000_000, 1_000_000]);
         queue.succeeded(&item("a"));

@@ -15,12 +15,6 @@ use super::{Harness, Propagation, Registered, pods, seeded_entropy};
 /// The time at which tests start.
 pub(super) const START: Timestamp = Timestamp::from_secs(1_767_225_600);
 
-/// Returns a typed object from JSON, with defaults.
-pub(super) fn object<T: Object>(mut value: Value) -> T {
-    crate::api::default::apply(T::kind(), &mut value);
-    serde_json::from_value(value).expect("the test's object fits its kind")
-}
-
 /// Returns a Deployment of one container.
 pub(super) fn deployment(name: &str, replicas: i32, image: &str, more: Value) -> Value {
     let mut value = json!({
@@ -34,6 +28,17 @@ pub(super) fn deployment(name: &str, replicas: i32, image: &str, more: Value) ->
                 "spec": { "containers": [{ "name": "main", "image": image }] },
             },
         },
+    });
+    json_patch::merge(&mut value["spec"], &more);
+    value
+}
+
+/// Returns a Job of one container.
+pub(super) fn job(name: &str, more: Value) -> Value {
+    let mut value = json!({
+        "apiVersion": "batch/v1", "kind": "Job",
+        "metadata": { "name": name, "namespace": "default" },
+        "spec": { "template": { "spec": { "restartPolicy": "Never", "containers": [{ "name": "main", "image": "one" }] } } },
     });
     json_patch::merge(&mut value["spec"], &more);
     value
@@ -82,7 +87,6 @@ impl World {
     pub(super) fn put(&mut self, kind: &'static Kind, mut value: Value) -> Key {
         value["apiVersion"] = json!(kind.api_version());
         value["kind"] = json!(kind.kind);
-        crate::api::default::apply(kind, &mut value);
         let text = |field: &str| value["metadata"][field].as_str().unwrap_or_default().to_owned();
         let key = kind.key(&text("namespace"), &text("name"));
         let snapshot = self.store().snapshot();
@@ -97,6 +101,7 @@ impl World {
                 for field in ["uid", "creationTimestamp", "generation", "annotations"] {
                     value["metadata"][field] = old["metadata"][field].clone();
                 }
+                crate::api::default::apply(kind, &mut value);
                 if old["spec"] != value["spec"] {
                     value["metadata"]["generation"] = json!(old["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
                 }
@@ -104,6 +109,7 @@ impl World {
                 crate::api::object::strip_absent(&mut value);
             }
         }
+        crate::api::default::apply(kind, &mut value);
         self.write(key.clone(), Some(value));
         key
     }
@@ -147,7 +153,15 @@ impl World {
     }
 
     pub(super) fn deployment(&self, name: &str) -> Deployment {
-        Deployment::clone(&self.store().snapshot().typed_get::<Deployment>("default", name).expect("the Deployment exists"))
+        Deployment::clone(
+            &self.store().snapshot().typed_get::<Deployment>("default", name).expect("the Deployment exists"),
+        )
+    }
+
+    /// Lets the controllers take one step about any of the keys that are ready.
+    pub(super) fn step(&mut self) -> bool {
+        let choice = self.below(1 << 16);
+        self.harness.step_with(self.now, |_| choice).expect("a store in memory takes every write")
     }
 
     /// Lets time pass.

@@ -17,6 +17,52 @@ fn workloads() -> Vec<Registered> {
     ]
 }
 
+#[test]
+fn events_are_forgotten_an_hour_after_they_were_last_seen() {
+    let mut world = World::new(super::builtin(), 12);
+    world.put(Deployment::kind(), deployment("web", 1, "one", json!({})));
+    world.live(fate);
+    assert!(!world.list::<Event>().is_empty());
+    world.pass(3599);
+    world.live(fate);
+    assert!(!world.list::<Event>().is_empty());
+    world.pass(1);
+    world.live(fate);
+    assert_eq!(world.list::<Event>().len(), 0);
+}
+
+/// The tasks do what the harness does: a pretended node follows the store, and the Deployment comes to its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn controllers_run_as_tasks_and_stop_when_told() {
+    let mut world = World::new(vec![], 13);
+    let now = world.now;
+    let running = super::run(super::Setup {
+        store: world.store(),
+        kinds: crate::api::kinds::builtin(),
+        controllers: super::builtin(),
+        clock: Arc::new(move || now),
+        entropy: super::seeded_entropy(13),
+    });
+    let mut watcher = world.store().watch(None, crate::store::WatchFilter::all()).expect("the newest revision is held");
+    let key = world.put(Deployment::kind(), deployment("web", 3, "one", json!({})));
+    let complete = async {
+        while condition(&world.deployment("web"), "Progressing") != "True NewReplicaSetAvailable" {
+            watcher.next().await.expect("the history holds the last changes");
+            for pod in world.list::<Pod>().iter().filter(|pod| pods::node(pod).is_some()) {
+                world.advance(pod, Fate::Ready);
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), complete).await.expect("the Deployment is complete");
+    assert_eq!(images(&world), "one one one");
+    assert!(running.why(&key).iter().all(|waiting| waiting.key == key));
+    running.stop().await;
+    let before = world.store().revision();
+    world.put(Deployment::kind(), deployment("web", 5, "one", json!({})));
+    tokio::task::yield_now().await;
+    assert_eq!(world.store().revision(), before + 1, "nobody answers any more");
+}
+
 fn image(pod: &Pod) -> &str {
     pod.spec.containers[0].image.as_deref().unwrap_or("")
 }
@@ -36,7 +82,8 @@ fn images(world: &World) -> String {
 fn condition(deployment: &Deployment, name: &str) -> String {
     let status = deployment.status.clone().unwrap_or_default();
     let found = status.conditions.into_iter().find(|condition| condition.type_ == name);
-    found.map_or("none".to_owned(), |condition| format!("{} {}", condition.status, condition.reason.unwrap_or_default()))
+    found
+        .map_or("none".to_owned(), |condition| format!("{} {}", condition.status, condition.reason.unwrap_or_default()))
 }
 
 #[test]
@@ -73,7 +120,7 @@ fn shuffle(world: &mut World, check: impl Fn(&World)) {
     while idle < 3 {
         let pods = world.list::<Pod>();
         let moved = if world.below(2) == 0 || pods.is_empty() {
-            world.harness.step(world.now).expect("the store takes the write")
+            world.step()
         } else {
             let pod = &pods[world.below(pods.len())];
             world.advance(pod, fate(pod))
@@ -83,7 +130,7 @@ fn shuffle(world: &mut World, check: impl Fn(&World)) {
             idle = 0;
         } else {
             // Nothing moved by chance: let everything move once before giving up.
-            let stepped = world.harness.step(world.now).expect("the store takes the write");
+            let stepped = world.step();
             check(world);
             let advanced = world.list::<Pod>().iter().any(|pod| world.advance(pod, fate(pod)));
             check(world);
@@ -95,7 +142,13 @@ fn shuffle(world: &mut World, check: impl Fn(&World)) {
 
 #[test]
 fn a_rolling_update_keeps_enough_pods_at_every_step_whatever_the_order_of_events() {
-    let cases = [(1, json!(0), json!(1)), (3, json!("25%"), json!("25%")), (4, json!(1), json!(0)), (5, json!(2), json!(2)), (10, json!("30%"), json!("50%"))];
+    let cases = [
+        (1, json!(0), json!(1)),
+        (3, json!("25%"), json!("25%")),
+        (4, json!(1), json!(0)),
+        (5, json!(2), json!(2)),
+        (10, json!("30%"), json!("50%")),
+    ];
     for seed in 0..40 {
         for (replicas, unavailable, surge) in &cases {
             let rolling = json!({ "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": unavailable, "maxSurge": surge } } });
@@ -107,7 +160,11 @@ fn a_rolling_update_keeps_enough_pods_at_every_step_whatever_the_order_of_events
             world.put(Deployment::kind(), deployment("web", *replicas, "two", rolling.clone()));
             shuffle(&mut world, check);
             let all = usize::try_from(*replicas).expect("fits");
-            assert_eq!(images(&world), vec!["two"; all].join(" "), "seed {seed}, {replicas} replicas, {unavailable} unavailable, {surge} surge");
+            assert_eq!(
+                images(&world),
+                vec!["two"; all].join(" "),
+                "seed {seed}, {replicas} replicas, {unavailable} unavailable, {surge} surge"
+            );
             assert_eq!(world.harness.pending(world.now), [], "the next decision is empty (seed {seed})");
             assert_eq!(condition(&world.deployment("web"), "Progressing"), "True NewReplicaSetAvailable");
         }
@@ -125,7 +182,7 @@ fn changes_of_mind_during_updates_end_in_the_last_wish() {
             let image = ["one", "two", "three", "broken"][world.below(4)];
             world.put(Deployment::kind(), deployment("web", replicas, image, json!({})));
             for _ in 0..world.below(30) {
-                world.harness.step(world.now).expect("the store takes the write");
+                world.step();
                 let pods = world.list::<Pod>();
                 if !pods.is_empty() {
                     let pod = &pods[world.below(pods.len())];
@@ -155,7 +212,10 @@ fn a_broken_version_blocks_and_the_old_pods_stay_until_it_is_taken_back() {
     assert_eq!(condition(&world.deployment("web"), "Progressing"), "False ProgressDeadlineExceeded");
     assert_eq!(condition(&world.deployment("web"), "Available"), "True MinimumReplicasAvailable");
     let waiting = world.harness.waiting();
-    let reason = waiting.iter().find(|waiting| &*waiting.key.resource == "deployments.apps").map(|waiting| waiting.on.to_string());
+    let reason = waiting
+        .iter()
+        .find(|waiting| &*waiting.key.resource == "deployments.apps")
+        .map(|waiting| waiting.on.to_string());
     let reason = reason.expect("the Deployment says why it waits");
     assert!(reason.starts_with("0 of 4 pods of the new ReplicaSet `web-"), "{reason}");
 
@@ -193,7 +253,8 @@ fn only_as_many_old_versions_are_kept_as_wanted() {
         world.pass(10);
     }
     let sets = world.list::<ReplicaSet>();
-    let revisions: Vec<&str> = sets.iter().map(|set| set.metadata.annotations["deployment.kubernetes.io/revision"].as_str()).collect();
+    let revisions: Vec<&str> =
+        sets.iter().map(|set| set.metadata.annotations["deployment.kubernetes.io/revision"].as_str()).collect();
     assert_eq!(revisions.len(), 2);
     assert!(revisions.contains(&"3") && revisions.contains(&"4"), "{revisions:?}");
 }
@@ -233,16 +294,18 @@ fn pods_that_cannot_be_created_are_told_in_event_and_conditions() {
     world.put(Deployment::kind(), deployment("web", 2, "one", json!({})));
     // The namespace goes while the ReplicaSet still has to make its pods.
     while world.list::<ReplicaSet>().is_empty() {
-        assert!(world.harness.step(world.now).expect("the store takes the write"));
+        assert!(world.step());
     }
     let namespace = crate::api::kinds::Namespace::kind().key("", "default");
     world.edit(&namespace, |value| value["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"));
     for _ in 0..50 {
-        world.harness.step(world.now).expect("the store takes the write");
+        world.step();
     }
     assert_eq!(world.list::<Pod>().len(), 0);
     assert_eq!(condition(&world.deployment("web"), "ReplicaFailure"), "True FailedCreate");
-    world.edit(&namespace, |value| drop(value["metadata"].as_object_mut().expect("an object").remove("deletionTimestamp")));
+    world.edit(&namespace, |value| {
+        drop(value["metadata"].as_object_mut().expect("an object").remove("deletionTimestamp"))
+    });
     world.pass(2000);
     world.live(fate);
     assert_eq!(images(&world), "one one");

@@ -30,6 +30,12 @@ impl WatchFilter {
     pub fn resource(resource: impl Into<String>) -> Self {
         Self { resources: vec![resource.into()], ..Self::default() }
     }
+    /// Returns the same filter that lets another resource through, too.
+    #[must_use]
+    pub fn and(mut self, resource: impl Into<String>) -> Self {
+        self.resources.push(resource.into());
+        self
+    }
     /// Returns the same filter for one namespace.
     #[must_use]
     pub fn in_namespace(mut self, namespace: impl Into<String>) -> Self {

@@ -56,7 +56,7 @@ async fn an_apply_takes_yaml_and_refuses_what_is_unknown_when_strict() {
     let head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
     assert_eq!(send("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: '1'}\n").await.told(), "201", "{head}");
     let told = send("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndate: {}\n").await.told();
-    assert_eq!(told, "400 BadRequest: strict decoding error: unknown field \"date\"");
+    assert_eq!(told, "400 BadRequest: strict decoding error: unknown field \"date\" (did you mean \"data\"?)");
     let told = send("apiVersion: v1\nkind: ConfigMap\nkind: ConfigMap\n").await.told();
     assert!(told.contains("line 3") && told.contains("`kind` is already set"), "{told}");
 }

@@ -20,17 +20,12 @@ pub fn status(value: &Value, _: Timestamp) -> String {
 
 /// Returns the roles that labels give to the host.
 pub fn roles(value: &Value, _: Timestamp) -> String {
-    let labels = value["metadata"]["labels"]
-        .as_object()
-        .into_iter()
-        .flatten();
+    let labels = value["metadata"]["labels"].as_object().into_iter().flatten();
     let mut roles: Vec<&str> = labels
-        .filter_map(
-            |(key, value)| match key.strip_prefix("node-role.kubernetes.io/") {
-                Some(role) => Some(role),
-                None => (key == "kubernetes.io/role").then(|| text(value)),
-            },
-        )
+        .filter_map(|(key, value)| match key.strip_prefix("node-role.kubernetes.io/") {
+            Some(role) => Some(role),
+            None => (key == "kubernetes.io/role").then(|| text(value)),
+        })
         .filter(|role| !role.is_empty())
         .collect();
     roles.sort_unstable();
@@ -39,23 +34,13 @@ pub fn roles(value: &Value, _: Timestamp) -> String {
 }
 
 fn address(value: &Value, type_: &str) -> String {
-    let mut addresses = value["status"]["addresses"]
-        .as_array()
-        .into_iter()
-        .flatten();
-    addresses
-        .find(|address| address["type"] == type_)
-        .map_or(NONE, |address| text(&address["address"]))
-        .to_owned()
+    let mut addresses = value["status"]["addresses"].as_array().into_iter().flatten();
+    addresses.find(|address| address["type"] == type_).map_or(NONE, |address| text(&address["address"])).to_owned()
 }
 
 fn info(value: &Value, field: &str) -> String {
     let found = text(&value["status"]["nodeInfo"][field]);
-    if found.is_empty() {
-        UNKNOWN.to_owned()
-    } else {
-        found.to_owned()
-    }
+    if found.is_empty() { UNKNOWN.to_owned() } else { found.to_owned() }
 }
 
 /// Returns the address inside the network of hosts.

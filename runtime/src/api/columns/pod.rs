@@ -19,11 +19,9 @@ pub fn status(value: &Value, _: Timestamp) -> String {
 pub fn restarts(value: &Value, now: Timestamp) -> String {
     let summary = Summary::of(value);
     match summary.last_restart {
-        Some(last) if summary.restarts != 0 => format!(
-            "{} ({} ago)",
-            summary.restarts,
-            human_duration(elapsed(last, now))
-        ),
+        Some(last) if summary.restarts != 0 => {
+            format!("{} ({} ago)", summary.restarts, human_duration(elapsed(last, now)))
+        }
         _ => summary.restarts.to_string(),
     }
 }
@@ -32,11 +30,7 @@ pub fn restarts(value: &Value, now: Timestamp) -> String {
 pub fn ip(value: &Value, _: Timestamp) -> String {
     let status = &value["status"];
     let first = text(&status["podIPs"][0]["ip"]);
-    or_none(if first.is_empty() {
-        text(&status["podIP"])
-    } else {
-        first
-    })
+    or_none(if first.is_empty() { text(&status["podIP"]) } else { first })
 }
 
 /// Returns the host of the pod.
@@ -51,18 +45,11 @@ pub fn nominated_node(value: &Value, _: Timestamp) -> String {
 
 /// Returns how many readiness gates are open, of how many.
 pub fn readiness_gates(value: &Value, _: Timestamp) -> String {
-    let gates = value["spec"]["readinessGates"]
-        .as_array()
-        .map_or(&[][..], Vec::as_slice);
+    let gates = value["spec"]["readinessGates"].as_array().map_or(&[][..], Vec::as_slice);
     let open = |gate: &&Value| {
-        condition(value, text(&gate["conditionType"]))
-            .is_some_and(|condition| condition["status"] == "True")
+        condition(value, text(&gate["conditionType"])).is_some_and(|condition| condition["status"] == "True")
     };
-    if gates.is_empty() {
-        or_none("")
-    } else {
-        format!("{}/{}", gates.iter().filter(open).count(), gates.len())
-    }
+    if gates.is_empty() { or_none("") } else { format!("{}/{}", gates.iter().filter(open).count(), gates.len()) }
 }
 
 /// What one pass over the containers finds.
@@ -88,31 +75,20 @@ impl Summary {
     fn of(pod: &Value) -> Self {
         let status = &pod["status"];
         let mut reason = text(&status["phase"]).to_owned();
-        if let Some(text) = status["reason"]
-            .as_str()
-            .filter(|reason| !reason.is_empty())
-        {
+        if let Some(text) = status["reason"].as_str().filter(|reason| !reason.is_empty()) {
             text.clone_into(&mut reason);
         }
-        if let Some(scheduled) = condition(pod, "PodScheduled")
-            .filter(|scheduled| scheduled["reason"] == "SchedulingGated")
+        if let Some(scheduled) =
+            condition(pod, "PodScheduled").filter(|scheduled| scheduled["reason"] == "SchedulingGated")
         {
             text(&scheduled["reason"]).clone_into(&mut reason);
         }
-        let sidecars = items(&pod["spec"]["initContainers"])
-            .filter(|container| container["restartPolicy"] == "Always")
-            .count();
+        let sidecars =
+            items(&pod["spec"]["initContainers"]).filter(|container| container["restartPolicy"] == "Always").count();
         let total = items(&pod["spec"]["containers"]).len() + sidecars;
-        let mut summary = Self {
-            reason,
-            ready: 0,
-            total,
-            restarts: 0,
-            last_restart: None,
-        };
+        let mut summary = Self { reason, ready: 0, total, restarts: 0, last_restart: None };
         let sidecars = summary.init_containers(pod);
-        let initialized =
-            condition(pod, "Initialized").is_some_and(|condition| condition["status"] == "True");
+        let initialized = condition(pod, "Initialized").is_some_and(|condition| condition["status"] == "True");
         match sidecars {
             Ok(sidecars) => summary.containers(pod, sidecars),
             Err(sidecars) if initialized => summary.containers(pod, sidecars),
@@ -133,10 +109,7 @@ impl Summary {
             if sidecar {
                 sidecars.add(container);
             }
-            let (terminated, waiting) = (
-                &container["state"]["terminated"],
-                &container["state"]["waiting"],
-            );
+            let (terminated, waiting) = (&container["state"]["terminated"], &container["state"]["waiting"]);
             let waits_for = text(&waiting["reason"]);
             self.reason = match () {
                 () if terminated.is_object() && count(&terminated["exitCode"]) == 0 => continue,
@@ -173,8 +146,7 @@ impl Summary {
             }
         }
         if self.reason == "Completed" && running {
-            let ready =
-                condition(pod, "Ready").is_some_and(|condition| condition["status"] == "True");
+            let ready = condition(pod, "Ready").is_some_and(|condition| condition["status"] == "True");
             self.reason = if ready { "Running" } else { "NotReady" }.to_owned();
         }
     }
@@ -191,10 +163,7 @@ impl Summary {
     }
 
     fn count(&mut self, container: &Value) {
-        let mut all = Restarts {
-            count: self.restarts,
-            last: self.last_restart,
-        };
+        let mut all = Restarts { count: self.restarts, last: self.last_restart };
         all.add(container);
         (self.restarts, self.last_restart) = (all.count, all.last);
     }
@@ -210,9 +179,7 @@ struct Restarts {
 impl Restarts {
     fn add(&mut self, container: &Value) {
         self.count += count(&container["restartCount"]);
-        self.last = self
-            .last
-            .max(time(&container["lastState"]["terminated"]["finishedAt"]));
+        self.last = self.last.max(time(&container["lastState"]["terminated"]["finishedAt"]));
     }
 }
 

@@ -35,11 +35,7 @@ fn ages_are_written_in_at_most_two_units() {
 #[track_caller]
 fn check_pod(case: &str, pod: Value, expected: [&str; 3]) {
     let now = "2026-01-01T00:10:00Z".parse().expect("parses");
-    let cells = [
-        pod::ready(&pod, now),
-        pod::status(&pod, now),
-        pod::restarts(&pod, now),
-    ];
+    let cells = [pod::ready(&pod, now), pod::status(&pod, now), pod::restarts(&pod, now)];
     assert_eq!(cells, expected, "{case}");
 }
 
@@ -53,11 +49,7 @@ fn a_pod_shows_what_kubectl_would_show() {
         "state": { "waiting": { "reason": "CrashLoopBackOff" } },
         "lastState": { "terminated": { "exitCode": 1, "finishedAt": "2026-01-01T00:05:00Z" } },
     });
-    check_pod(
-        "pending",
-        json!({ "spec": spec, "status": { "phase": "Pending" } }),
-        ["0/2", "Pending", "0"],
-    );
+    check_pod("pending", json!({ "spec": spec, "status": { "phase": "Pending" } }), ["0/2", "Pending", "0"]);
     check_pod(
         "initialising",
         json!({ "spec": spec, "status": { "phase": "Pending", "initContainerStatuses": [{ "state": { "running": {} } }] } }),
@@ -98,17 +90,7 @@ fn a_pod_shows_what_kubectl_would_show() {
 #[test]
 fn every_column_of_every_kind_renders_an_empty_object() {
     for kind in builtin().iter() {
-        assert_eq!(
-            cells(kind, &json!({}), Timestamp::EPOCH).len(),
-            kind.columns.len(),
-            "{}",
-            kind.kind
-        );
-        assert_eq!(
-            cells(kind, &json!("no object"), Timestamp::EPOCH).len(),
-            kind.columns.len(),
-            "{}",
-            kind.kind
-        );
+        assert_eq!(cells(kind, &json!({}), Timestamp::EPOCH).len(), kind.columns.len(), "{}", kind.kind);
+        assert_eq!(cells(kind, &json!("no object"), Timestamp::EPOCH).len(), kind.columns.len(), "{}", kind.kind);
     }
 }

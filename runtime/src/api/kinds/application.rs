@@ -202,26 +202,14 @@ pub struct ApplicationHold {
 fn validate(value: &Value) -> Vec<FieldError> {
     let spec = &value["spec"];
     let mut errors = rules::count_or_percent("spec.deletionBudget", &spec["deletionBudget"]);
-    errors.extend(rules::at_most_all(
-        "spec.deletionBudget",
-        &spec["deletionBudget"],
-    ));
+    errors.extend(rules::at_most_all("spec.deletionBudget", &spec["deletionBudget"]));
     let path = spec["path"].as_str().unwrap_or_default();
     if path.starts_with('/') || path.split('/').any(|part| part == "..") {
         let detail = "must be a relative path without `..`";
-        errors.push(FieldError::invalid(
-            "spec.path",
-            spec["path"].to_string(),
-            detail,
-        ));
+        errors.push(FieldError::invalid("spec.path", spec["path"].to_string(), detail));
     }
     let own = value["metadata"]["name"].as_str();
-    for (index, dependency) in spec["dependsOn"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate()
-    {
+    for (index, dependency) in spec["dependsOn"].as_array().into_iter().flatten().enumerate() {
         if own.is_some() && dependency["name"].as_str() == own {
             let path = format!("spec.dependsOn[{index}].name");
             errors.push(FieldError::invalid(

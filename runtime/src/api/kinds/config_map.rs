@@ -42,17 +42,9 @@ fn validate(value: &Value) -> Vec<FieldError> {
     for (field, other) in [("data", "binaryData"), ("binaryData", "data")] {
         for (key, item) in value[field].as_object().into_iter().flatten() {
             let path = format!("{field}[{key}]");
-            errors.extend(
-                rules::config_key(key)
-                    .into_iter()
-                    .map(|detail| rules::invalid_text(&path, key, detail)),
-            );
+            errors.extend(rules::config_key(key).into_iter().map(|detail| rules::invalid_text(&path, key, detail)));
             if field == "data" && value[other].get(key).is_some() {
-                errors.push(rules::invalid_text(
-                    &path,
-                    key,
-                    format!("duplicate of key present in {other}"),
-                ));
+                errors.push(rules::invalid_text(&path, key, format!("duplicate of key present in {other}")));
             }
             total += item.as_str().map_or(0, str::len);
         }

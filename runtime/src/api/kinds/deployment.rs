@@ -128,9 +128,7 @@ fn defaults(value: &mut Value) {
     let Some(strategy) = value.pointer_mut("/spec/strategy") else {
         return;
     };
-    if strategy["type"] == "RollingUpdate"
-        && strategy.get("rollingUpdate").is_none_or(Value::is_null)
-    {
+    if strategy["type"] == "RollingUpdate" && strategy.get("rollingUpdate").is_none_or(Value::is_null) {
         strategy["rollingUpdate"] = json!({});
         crate::api::default::declared::<RollingUpdateDeployment>(&mut strategy["rollingUpdate"]);
     }
@@ -143,26 +141,14 @@ fn validate(value: &Value) -> Vec<FieldError> {
     let path = "spec.strategy.rollingUpdate";
     if spec["strategy"]["type"] == "Recreate" {
         if !rolling.is_null() {
-            errors.push(FieldError::forbidden(
-                path,
-                "may not be specified when strategy `type` is 'Recreate'",
-            ));
+            errors.push(FieldError::forbidden(path, "may not be specified when strategy `type` is 'Recreate'"));
         }
     } else if rolling.is_object() {
         for field in ["maxUnavailable", "maxSurge"] {
-            errors.extend(rules::count_or_percent(
-                &format!("{path}.{field}"),
-                &rolling[field],
-            ));
+            errors.extend(rules::count_or_percent(&format!("{path}.{field}"), &rolling[field]));
         }
-        errors.extend(rules::at_most_all(
-            &format!("{path}.maxUnavailable"),
-            &rolling["maxUnavailable"],
-        ));
-        if errors.is_empty()
-            && rules::is_zero(&rolling["maxUnavailable"])
-            && rules::is_zero(&rolling["maxSurge"])
-        {
+        errors.extend(rules::at_most_all(&format!("{path}.maxUnavailable"), &rolling["maxUnavailable"]));
+        if errors.is_empty() && rules::is_zero(&rolling["maxUnavailable"]) && rules::is_zero(&rolling["maxSurge"]) {
             let detail = "may not be 0 when `maxSurge` is 0";
             errors.push(FieldError::invalid(
                 format!("{path}.maxUnavailable"),
@@ -171,17 +157,12 @@ fn validate(value: &Value) -> Vec<FieldError> {
             ));
         }
     }
-    if let (Some(ready), Some(deadline)) = (
-        spec["minReadySeconds"].as_i64().or(Some(0)),
-        spec["progressDeadlineSeconds"].as_i64(),
-    ) && deadline <= ready
+    if let (Some(ready), Some(deadline)) =
+        (spec["minReadySeconds"].as_i64().or(Some(0)), spec["progressDeadlineSeconds"].as_i64())
+        && deadline <= ready
     {
         let detail = "must be greater than minReadySeconds";
-        errors.push(FieldError::invalid(
-            "spec.progressDeadlineSeconds",
-            deadline.to_string(),
-            detail,
-        ));
+        errors.push(FieldError::invalid("spec.progressDeadlineSeconds", deadline.to_string(), detail));
     }
     errors
 }

@@ -35,7 +35,7 @@ pub struct GitRepositorySpec {
     #[object(default = "1m", min = "10s")]
     pub interval: Option<Duration>,
     /// How long one fetch may take.
-    #[object(default = "60s", min = "1s")]
+    #[object(default = "1m", min = "1s")]
     pub timeout: Option<Duration>,
     /// Secret with `username`, `password` or `bearerToken`, and `ca.crt`.
     pub secret_ref: Option<LocalObjectReference>,
@@ -87,39 +87,24 @@ fn validate(value: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let spec = &value["spec"];
     let url = spec["url"].as_str().unwrap_or_default();
-    let known = ["https://", "http://", "file:///", "/"]
-        .iter()
-        .any(|scheme| url.starts_with(scheme));
+    let known = ["https://", "http://", "file:///", "/"].iter().any(|scheme| url.starts_with(scheme));
     if !url.is_empty() && !known {
         let detail = "must start with `https://`, `http://`, `file:///` or be an absolute path";
         errors.push(FieldError::invalid("spec.url", quoted(url), detail));
     }
     if has_password(url) {
-        errors.push(FieldError::invalid(
-            "spec.url",
-            "",
-            "must not contain a password; use `spec.secretRef`",
-        ));
+        errors.push(FieldError::invalid("spec.url", "", "must not contain a password; use `spec.secretRef`"));
     }
-    let given = ["branch", "tag", "commit"]
-        .into_iter()
-        .filter(|field| spec["ref"][field].is_string());
+    let given = ["branch", "tag", "commit", "name"].into_iter().filter(|field| spec["ref"][field].is_string());
     for field in given.skip(1) {
         let detail = "may not specify more than one of `branch`, `tag`, `commit` and `name`";
         errors.push(FieldError::forbidden(format!("spec.ref.{field}"), detail));
     }
     if let Some(commit) = spec["ref"]["commit"].as_str()
-        && !(matches!(commit.len(), 40 | 64)
-            && commit
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
+        && !(matches!(commit.len(), 40 | 64) && commit.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
     {
         let detail = "must be a full commit hash of 40 or 64 lower case hexadecimal digits";
-        errors.push(FieldError::invalid(
-            "spec.ref.commit",
-            quoted(commit),
-            detail,
-        ));
+        errors.push(FieldError::invalid("spec.ref.commit", quoted(commit), detail));
     }
     errors
 }
@@ -130,10 +115,6 @@ fn quoted(text: &str) -> String {
 
 /// Whether the part before the host of a URL holds a password.
 fn has_password(url: &str) -> bool {
-    let authority = url
-        .split_once("://")
-        .map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
-    authority
-        .rsplit_once('@')
-        .is_some_and(|(user, _)| user.contains(':'))
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+    authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
 }

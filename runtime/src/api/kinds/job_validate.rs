@@ -6,6 +6,7 @@ use super::pod::{Owner, check_template, template_defaults};
 use crate::api::default::{fill, set};
 use crate::api::error::FieldError;
 use crate::api::validate::rules::{IMMUTABLE, invalid, invalid_text};
+use crate::api::value::Schedule;
 
 /// The longest name of a CronJob: its Jobs append a hyphen and ten digits, and a Job's name becomes a label.
 const CRON_JOB_NAME_MAX: usize = 52;
@@ -38,17 +39,9 @@ fn job_spec(spec: Option<&mut Value>) {
     }
     fill(spec, "parallelism", 1);
     // With a limit for each index there is none for the whole unless it is given.
-    let limit = if spec["backoffLimitPerIndex"].is_null() {
-        6
-    } else {
-        i32::MAX
-    };
+    let limit = if spec["backoffLimitPerIndex"].is_null() { 6 } else { i32::MAX };
     fill(spec, "backoffLimit", limit);
-    let replacement = if spec["podFailurePolicy"].is_null() {
-        "TerminatingOrFailed"
-    } else {
-        "Failed"
-    };
+    let replacement = if spec["podFailurePolicy"].is_null() { "TerminatingOrFailed" } else { "Failed" };
     fill(spec, "podReplacementPolicy", replacement);
     template_defaults(spec.pointer_mut("/template/spec"));
 }
@@ -58,12 +51,7 @@ fn labels(value: &mut Value) {
     if value["spec"]["manualSelector"] == Value::Bool(true) || !value["spec"].is_object() {
         return;
     }
-    let text = |field: &str| {
-        value["metadata"][field]
-            .as_str()
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-    };
+    let text = |field: &str| value["metadata"][field].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let (Some(uid), Some(name)) = (text("uid"), text("name")) else {
         return;
     };
@@ -72,17 +60,9 @@ fn labels(value: &mut Value) {
     }
     for (label, source) in LABELS {
         let new = if source == "uid" { &uid } else { &name };
-        set(
-            value,
-            &["spec", "template", "metadata", "labels", label],
-            json!(new),
-        );
+        set(value, &["spec", "template", "metadata", "labels", label], json!(new));
     }
-    set(
-        value,
-        &["spec", "selector"],
-        json!({ "matchLabels": { "batch.kubernetes.io/controller-uid": uid } }),
-    );
+    set(value, &["spec", "selector"], json!({ "matchLabels": { "batch.kubernetes.io/controller-uid": uid } }));
 }
 
 /// Checks a Job.
@@ -96,18 +76,13 @@ pub(super) fn validate(value: &Value) -> Vec<FieldError> {
         let uid = &value["metadata"]["uid"];
         let own = &spec["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"];
         if has_selector && uid.is_string() && own != uid {
-            errors.push(invalid(
-                "spec.selector",
-                &spec["selector"],
-                "`selector` not auto-generated",
-            ));
+            errors.push(invalid("spec.selector", &spec["selector"], "`selector` not auto-generated"));
         }
     } else if !has_selector {
         errors.push(FieldError::required("spec.selector", ""));
     }
     if has_selector {
-        let selector: crate::api::LabelSelector =
-            serde_json::from_value(spec["selector"].clone()).unwrap_or_default();
+        let selector: crate::api::LabelSelector = serde_json::from_value(spec["selector"].clone()).unwrap_or_default();
         let labels = &spec["template"]["metadata"]["labels"];
         if !selector.matches(&serde_json::from_value(labels.clone()).unwrap_or_default()) {
             let detail = "`selector` does not match template `labels`";
@@ -121,10 +96,7 @@ pub(super) fn validate(value: &Value) -> Vec<FieldError> {
 fn job(errors: &mut Vec<FieldError>, path: &str, spec: &Value) {
     let indexed = spec["completionMode"] == "Indexed";
     if indexed && spec["completions"].is_null() {
-        errors.push(FieldError::required(
-            format!("{path}.completions"),
-            "when completion mode is Indexed",
-        ));
+        errors.push(FieldError::required(format!("{path}.completions"), "when completion mode is Indexed"));
     }
     if indexed {
         // More would make the list of completed indexes too long for one object.
@@ -137,27 +109,16 @@ fn job(errors: &mut Vec<FieldError>, path: &str, spec: &Value) {
     }
     for field in ["backoffLimitPerIndex", "successPolicy"] {
         if !spec[field].is_null() && !indexed {
-            errors.push(invalid(
-                format!("{path}.{field}"),
-                &spec[field],
-                "requires indexed completion mode",
-            ));
+            errors.push(invalid(format!("{path}.{field}"), &spec[field], "requires indexed completion mode"));
         }
     }
     if !spec["maxFailedIndexes"].is_null() && spec["backoffLimitPerIndex"].is_null() {
-        errors.push(FieldError::required(
-            format!("{path}.backoffLimitPerIndex"),
-            "when maxFailedIndexes is specified",
-        ));
+        errors.push(FieldError::required(format!("{path}.backoffLimitPerIndex"), "when maxFailedIndexes is specified"));
     }
     if !spec["podFailurePolicy"].is_null() && spec["template"]["spec"]["restartPolicy"] != "Never" {
         let detail = "only \"Never\" is supported when podFailurePolicy is specified";
         let policy = &spec["template"]["spec"]["restartPolicy"];
-        errors.push(invalid(
-            format!("{path}.template.spec.restartPolicy"),
-            policy,
-            detail,
-        ));
+        errors.push(invalid(format!("{path}.template.spec.restartPolicy"), policy, detail));
     }
 }
 
@@ -174,18 +135,10 @@ pub(super) fn validate_update(old: &Value, new: &Value) -> Vec<FieldError> {
     let elastic = before["completionMode"] == "Indexed"
         && after["completions"] == after["parallelism"]
         && after["completions"].is_number();
-    keep(
-        "completions",
-        before["completions"] == after["completions"] || elastic,
-    );
-    for field in [
-        "selector",
-        "completionMode",
-        "podFailurePolicy",
-        "successPolicy",
-        "backoffLimitPerIndex",
-        "managedBy",
-    ] {
+    keep("completions", before["completions"] == after["completions"] || elastic);
+    for field in
+        ["selector", "completionMode", "podFailurePolicy", "successPolicy", "backoffLimitPerIndex", "managedBy"]
+    {
         keep(field, before[field] == after[field]);
     }
     keep("template", template_kept(old, new));
@@ -194,10 +147,7 @@ pub(super) fn validate_update(old: &Value, new: &Value) -> Vec<FieldError> {
 
 /// Whether the template stays; that of a suspended Job which never ran may be sent elsewhere.
 fn template_kept(old: &Value, new: &Value) -> bool {
-    let (mut before, mut after) = (
-        old["spec"]["template"].clone(),
-        new["spec"]["template"].clone(),
-    );
+    let (mut before, mut after) = (old["spec"]["template"].clone(), new["spec"]["template"].clone());
     if old["spec"]["suspend"] == Value::Bool(true) && old["status"]["startTime"].is_null() {
         for template in [&mut before, &mut after] {
             for (parent, field) in [
@@ -223,17 +173,10 @@ pub(super) fn cron_validate(value: &Value) -> Vec<FieldError> {
     let spec = &value["spec"];
     let name = value["metadata"]["name"].as_str().unwrap_or_default();
     if name.len() > CRON_JOB_NAME_MAX {
-        errors.push(invalid_text(
-            "metadata.name",
-            name,
-            "must be no more than 52 characters",
-        ));
+        errors.push(invalid_text("metadata.name", name, "must be no more than 52 characters"));
     }
-    if let Some(schedule) = spec["schedule"]
-        .as_str()
-        .filter(|schedule| !schedule.is_empty())
-    {
-        errors.extend(schedule_errors(schedule, &spec["timeZone"]));
+    if let Some(schedule) = spec["schedule"].as_str().filter(|schedule| !schedule.is_empty()) {
+        errors.extend(schedule_error(schedule, &spec["timeZone"]));
     }
     if let Some(zone) = spec["timeZone"].as_str() {
         errors.extend(zone_error(zone));
@@ -241,10 +184,7 @@ pub(super) fn cron_validate(value: &Value) -> Vec<FieldError> {
     let job_path = "spec.jobTemplate.spec";
     let template = &spec["jobTemplate"]["spec"];
     if template["manualSelector"] == Value::Bool(true) {
-        errors.push(FieldError::forbidden(
-            format!("{job_path}.manualSelector"),
-            "may not be set to true",
-        ));
+        errors.push(FieldError::forbidden(format!("{job_path}.manualSelector"), "may not be set to true"));
     }
     if !template["selector"].is_null() {
         errors.push(invalid(
@@ -257,7 +197,7 @@ pub(super) fn cron_validate(value: &Value) -> Vec<FieldError> {
     errors
 }
 
-fn schedule_errors(schedule: &str, zone: &Value) -> Option<FieldError> {
+fn schedule_error(schedule: &str, zone: &Value) -> Option<FieldError> {
     if schedule.contains("TZ") {
         let detail = if zone.is_string() {
             "cannot use both timeZone field and TZ or CRON_TZ in schedule"
@@ -266,17 +206,14 @@ fn schedule_errors(schedule: &str, zone: &Value) -> Option<FieldError> {
         };
         return Some(invalid_text("spec.schedule", schedule, detail));
     }
-    None
+    let error = Schedule::parse(schedule).err()?;
+    Some(invalid_text("spec.schedule", schedule, error.to_string()))
 }
 
 fn zone_error(zone: &str) -> Option<FieldError> {
     let path = "spec.timeZone";
     if zone.is_empty() {
-        return Some(invalid_text(
-            path,
-            zone,
-            "timeZone must be nil or non-empty string",
-        ));
+        return Some(invalid_text(path, zone, "timeZone must be nil or non-empty string"));
     }
     if zone.eq_ignore_ascii_case("local") {
         return Some(invalid_text(
@@ -285,7 +222,5 @@ fn zone_error(zone: &str) -> Option<FieldError> {
             "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones",
         ));
     }
-    zone.parse::<chrono_tz::Tz>()
-        .is_err()
-        .then(|| invalid_text(path, zone, format!("unknown time zone {zone}")))
+    zone.parse::<chrono_tz::Tz>().is_err().then(|| invalid_text(path, zone, format!("unknown time zone {zone}")))
 }

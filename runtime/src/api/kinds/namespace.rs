@@ -52,11 +52,7 @@ pub struct NamespaceStatus {
 fn defaults(value: &mut Value) {
     let name = value["metadata"]["name"].clone();
     if name.as_str().is_some_and(|name| !name.is_empty()) {
-        set(
-            value,
-            &["metadata", "labels", "kubernetes.io/metadata.name"],
-            name,
-        );
+        set(value, &["metadata", "labels", "kubernetes.io/metadata.name"], name);
     }
     // A namespace that is being removed keeps its phase, and with it an emptied list of finalizers.
     if value["status"]["phase"].is_null() {
@@ -73,8 +69,5 @@ fn validate(value: &Value) -> Vec<FieldError> {
     if name.is_empty() || !names::dns_subdomain(name).is_empty() {
         return Vec::new();
     }
-    names::dns_label(name)
-        .into_iter()
-        .map(|detail| rules::invalid_text("metadata.name", name, detail))
-        .collect()
+    names::dns_label(name).into_iter().map(|detail| rules::invalid_text("metadata.name", name, detail)).collect()
 }

@@ -44,19 +44,12 @@ pub struct Secret {
 
 /// Moves `stringData` into `data`, where it wins over what stands there.
 fn defaults(value: &mut Value) {
-    let Some(texts) = value
-        .as_object_mut()
-        .and_then(|map| map.remove("stringData"))
-    else {
+    let Some(texts) = value.as_object_mut().and_then(|map| map.remove("stringData")) else {
         return;
     };
     for (key, text) in texts.as_object().into_iter().flatten() {
         if let Some(text) = text.as_str() {
-            set(
-                value,
-                &["data", key],
-                Value::String(ByteString::from(text).to_string()),
-            );
+            set(value, &["data", key], Value::String(ByteString::from(text).to_string()));
         }
     }
 }
@@ -66,11 +59,7 @@ fn validate(value: &Value) -> Vec<FieldError> {
     let mut total = 0;
     for (key, item) in value["data"].as_object().into_iter().flatten() {
         let path = format!("data[{key}]");
-        errors.extend(
-            rules::config_key(key)
-                .into_iter()
-                .map(|detail| rules::invalid_text(&path, key, detail)),
-        );
+        errors.extend(rules::config_key(key).into_iter().map(|detail| rules::invalid_text(&path, key, detail)));
         total += item.as_str().map_or(0, |text| text.len() / 4 * 3);
     }
     if total > DATA_BYTES_MAX {

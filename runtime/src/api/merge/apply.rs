@@ -116,7 +116,7 @@ pub fn apply(
     subresource: Option<&str>,
     now: Timestamp,
 ) -> Result<Value, ApplyError> {
-    if config.pointer("/metadata/managedFields").and_then(Value::as_array).is_some_and(|list| !list.is_empty()) {
+    if !managers_in(config).is_empty() {
         return Err(ApplyError::ManagedFields);
     }
     let config = prepare(config, kind, subresource);
@@ -134,24 +134,26 @@ pub fn apply(
     // The common case first: nothing else needs to be read when nothing is new.
     if let Some(live) = live
         && *live == merged
-        && Managers::fields_in(live, &me).unwrap_or_default() == wanted
+        && Managers::fields_in(managers_in(live), &me).unwrap_or_default() == wanted
     {
         return Ok(merged);
     }
 
-    let before = live.map(Managers::read).transpose().map_err(ApplyError::UnreadableManagers)?.unwrap_or_default();
-    let mut managers = before.clone();
+    let mut managers = live
+        .map(|live| Managers::read(managers_in(live)))
+        .transpose()
+        .map_err(ApplyError::UnreadableManagers)?
+        .unwrap_or_default();
     if let Some(live) = live
         && managers.is_empty()
     {
         managers.claim_untracked(kind, compare(kind, None, live, None).added, now);
     }
-    let last = managers.fields(&me).cloned();
-    managers.put(me.clone(), wanted, None);
-    if let Some(last) = last.filter(|last| managers.fields(&me) != Some(last)) {
+    let last = managers.fields(&me).filter(|last| **last != wanted).cloned();
+    managers.put(me.clone(), wanted);
+    if let Some(last) = last {
         prune_object(kind, &mut merged, &last, &managers.all_fields());
     }
-
     if let Some(live) = live {
         let change = compare(kind, Some(live), &merged, subresource);
         let conflicts = managers.conflicts(&me, &change);
@@ -159,14 +161,13 @@ pub fn apply(
             return Err(ApplyError::Conflict(conflicts));
         }
         managers.yield_to(&me, &change);
-        if managers == before && *live == merged {
+        if *live == merged && !managers.changed() {
             return Ok(merged);
         }
     }
-    if let Some(mine) = managers.fields(&me).cloned() {
-        managers.put(me, mine, Some(now));
-    }
-    set_managers(&mut merged, managers.to_value());
+    managers.touch(&me, now);
+    let list = take_managers(&mut merged);
+    set_managers(&mut merged, managers.write(list));
     Ok(merged)
 }
 
@@ -182,14 +183,17 @@ pub fn track_update(
     subresource: Option<&str>,
     now: Timestamp,
 ) {
-    let before = old.and_then(|old| Managers::read(old).ok()).unwrap_or_default();
-    let carried = new.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let reset = carried.is_some_and(|list| matches!(list.as_slice(), [Value::Object(entry)] if entry.is_empty()));
-    let own = if subresource.is_some() { None } else { Managers::read(new).ok() };
-    let mut managers = match own {
-        _ if reset => Managers::default(),
-        Some(own) if !own.is_empty() => own,
-        _ => before.clone(),
+    let carried = take_managers(new);
+    let reset = matches!(carried.as_slice(), [Value::Object(entry)] if entry.is_empty());
+    let own = if subresource.is_some() || reset { None } else { Managers::read(&carried).ok() };
+    let (mut managers, list) = match own.filter(|own| !own.is_empty()) {
+        Some(own) => (own, carried),
+        None if reset => (Managers::default(), Vec::new()),
+        None => {
+            let list = old.map(managers_in).unwrap_or_default().to_vec();
+            // Ownership that cannot be read is lost here, as in Kubernetes: a plain write must always be possible.
+            Managers::read(&list).map_or_else(|_| (Managers::default(), Vec::new()), |managers| (managers, list))
+        }
     };
 
     let change = compare(kind, old, new, subresource);
@@ -199,14 +203,13 @@ pub fn track_update(
     let written = change.written();
     if !written.is_empty() {
         let mine = managers.fields(&me).cloned().unwrap_or_default().union(&written);
-        managers.put(me, mine, Some(now));
+        managers.put(me.clone(), mine);
+        managers.touch(&me, now);
         managers.cap();
+    } else if !managers.changed() {
+        return set_managers(new, Value::Array(list));
     }
-    let record = match old.and_then(|old| old.pointer("/metadata/managedFields")) {
-        Some(kept) if managers == before => kept.clone(),
-        _ => managers.to_value(),
-    };
-    set_managers(new, record);
+    set_managers(new, managers.write(list));
 }
 
 /// Returns the part of a manifest that is merged: no nulls, nothing that only the server or another subresource writes.
@@ -233,6 +236,17 @@ fn malformed(config: &Value, kind: &Kind, problems: Vec<String>) -> ApplyError {
         version: kind.api_version(),
         kind: kind.kind,
         problems,
+    }
+}
+
+fn managers_in(object: &Value) -> &[Value] {
+    object.pointer("/metadata/managedFields").and_then(Value::as_array).map_or(&[][..], Vec::as_slice)
+}
+
+fn take_managers(object: &mut Value) -> Vec<Value> {
+    match object.pointer_mut("/metadata/managedFields").map(Value::take) {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
     }
 }
 

@@ -272,18 +272,20 @@ impl FieldSet {
         self
     }
 
-    /// Removes the members of the other set.
-    pub fn remove(&mut self, other: &Self) {
-        if other.is_empty() {
-            return;
+    /// Removes the members of the other set; returns whether there were any.
+    pub fn remove(&mut self, other: &Self) -> bool {
+        let mut changed = false;
+        if !other.is_empty() {
+            self.nodes.retain_mut(|(element, mine)| {
+                if let Some(node) = other.node(element) {
+                    changed |= mine.owned && node.owned;
+                    mine.owned &= !node.owned;
+                    changed |= mine.below.remove(&node.below);
+                }
+                mine.owned || !mine.below.is_empty()
+            });
         }
-        self.nodes.retain_mut(|(element, mine)| {
-            if let Some(node) = other.node(element) {
-                mine.owned &= !node.owned;
-                mine.below.remove(&node.below);
-            }
-            mine.owned || !mine.below.is_empty()
-        });
+        changed
     }
 
     /// Returns the members of both sets.

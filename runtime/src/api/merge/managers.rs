@@ -64,39 +64,53 @@ impl fmt::Display for Identity {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Entry {
     who: Identity,
     time: Option<String>,
     fields: FieldSet,
+    /// Where the entry stands in the list it was read from, as long as its fields are those it has there.
+    origin: Option<usize>,
 }
 
 impl Entry {
+    fn take_away(&mut self, fields: &FieldSet) {
+        if self.fields.remove(fields) {
+            self.origin = None;
+        }
+    }
     fn secs(&self) -> i64 {
         self.time.as_deref().and_then(|time| time.parse::<Timestamp>().ok()).map_or(i64::MIN, Timestamp::secs)
     }
 }
 
-/// The managers of one object.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Managers(Vec<Entry>);
+/// The managers of one object. Entries that a write leaves alone are never written anew.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Managers {
+    entries: Vec<Entry>,
+    /// How many entries were read.
+    read: usize,
+}
 
 impl Managers {
     /// Reads `metadata.managedFields`.
     ///
     /// # Errors
     /// With the reason, when an entry cannot be read.
-    pub(super) fn read(object: &Value) -> Result<Self, String> {
-        let Some(list) = object.pointer("/metadata/managedFields").and_then(Value::as_array) else {
-            return Ok(Self::default());
-        };
-        list.iter().map(read_entry).collect::<Result<_, _>>().map(Self)
+    pub(super) fn read(list: &[Value]) -> Result<Self, String> {
+        let read = |(place, entry)| read_entry(entry).map(|read| Entry { origin: Some(place), ..read });
+        let entries = list.iter().enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { read: entries.len(), entries })
     }
 
-    /// Returns the value of `metadata.managedFields`, in Kubernetes' order.
-    pub(super) fn to_value(&self) -> Value {
-        let mut entries: Vec<&Entry> = self.0.iter().collect();
-        entries.sort_by(|a, b| {
+    /// Whether any entry came, went or has other fields than were read. Times do not count.
+    pub(super) fn changed(&self) -> bool {
+        self.entries.len() != self.read || self.entries.iter().any(|entry| entry.origin.is_none())
+    }
+
+    /// Returns the value of `metadata.managedFields`, in Kubernetes' order; `list` is what the managers were read from.
+    pub(super) fn write(mut self, mut list: Vec<Value>) -> Value {
+        self.entries.sort_by(|a, b| {
             b.who.apply.cmp(&a.who.apply).then_with(|| a.secs().cmp(&b.secs())).then_with(|| {
                 (&a.who.manager, &a.who.api_version, &a.who.subresource).cmp(&(
                     &b.who.manager,
@@ -105,51 +119,72 @@ impl Managers {
                 ))
             })
         });
-        Value::Array(entries.into_iter().map(write_entry).collect())
+        let write = |entry: Entry| match entry.origin.and_then(|place| list.get_mut(place)) {
+            Some(read) => {
+                let mut read = read.take();
+                if let (Some(time), Some(entry)) = (entry.time, read.as_object_mut()) {
+                    entry.insert("time".to_owned(), Value::String(time));
+                }
+                read
+            }
+            None => write_entry(&entry),
+        };
+        Value::Array(self.entries.into_iter().map(write).collect())
     }
 
     /// Returns the fields of one manager, without reading those of the others; `None` also where they are unreadable.
-    pub(super) fn fields_in(object: &Value, who: &Identity) -> Option<FieldSet> {
-        let entries = object.pointer("/metadata/managedFields")?.as_array()?;
-        let entry = entries.iter().find(|entry| read_identity(entry).is_ok_and(|other| other.is(who)))?;
+    pub(super) fn fields_in(list: &[Value], who: &Identity) -> Option<FieldSet> {
+        let entry = list.iter().find(|entry| read_identity(entry).is_ok_and(|other| other.is(who)))?;
         read_entry(entry).ok().map(|entry| entry.fields)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 
     /// Returns the fields of one manager.
     pub(super) fn fields(&self, who: &Identity) -> Option<&FieldSet> {
-        self.0.iter().find(|entry| entry.who.is(who)).map(|entry| &entry.fields)
+        self.entries.iter().find(|entry| entry.who.is(who)).map(|entry| &entry.fields)
     }
 
     /// Returns the fields that anyone owns.
     pub(super) fn all_fields(&self) -> FieldSet {
-        self.0.iter().fold(FieldSet::default(), |all, entry| all.union(&entry.fields))
+        self.entries.iter().fold(FieldSet::default(), |all, entry| all.union(&entry.fields))
     }
 
     /// Credits an object that was never tracked to `before-first-apply`.
     pub(super) fn claim_untracked(&mut self, kind: &Kind, fields: FieldSet, now: Timestamp) {
-        self.put(Identity::updater(kind, BEFORE_FIRST_APPLY, None), fields, Some(now));
+        let who = Identity::updater(kind, BEFORE_FIRST_APPLY, None);
+        self.put(who.clone(), fields);
+        self.touch(&who, now);
     }
 
-    /// Gives a manager exactly these fields; the time is kept where none is given.
-    pub(super) fn put(&mut self, who: Identity, fields: FieldSet, time: Option<Timestamp>) {
-        let time = time.map(|time| Time::from(time).to_string());
-        if let Some(entry) = self.0.iter_mut().find(|entry| entry.who.is(&who)) {
-            *entry = Entry { who, time: time.or(entry.time.take()), fields };
-        } else {
-            self.0.push(Entry { who, time, fields });
+    /// Gives a manager exactly these fields; an entry that has them already is left alone.
+    pub(super) fn put(&mut self, who: Identity, fields: FieldSet) {
+        match self.entries.iter_mut().find(|entry| entry.who.is(&who)) {
+            Some(entry) if entry.fields == fields && entry.who == who => {}
+            Some(entry) => *entry = Entry { who, time: entry.time.take(), fields, origin: None },
+            None => self.entries.push(Entry { who, time: None, fields, origin: None }),
         }
-        self.0.retain(|entry| !entry.fields.is_empty());
+        self.drop_empty();
+    }
+
+    /// Notes when a manager last changed something.
+    pub(super) fn touch(&mut self, who: &Identity, now: Timestamp) {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.who.is(who)) {
+            entry.time = Some(Time::from(now).to_string());
+        }
+    }
+
+    fn drop_empty(&mut self) {
+        self.entries.retain(|entry| !entry.fields.is_empty());
     }
 
     /// Lists the fields written by `me` that others own, by manager and path.
     pub(super) fn conflicts(&self, me: &Identity, change: &Comparison) -> Vec<Conflict> {
         let written = change.written();
         let mut conflicts = Vec::new();
-        for entry in self.0.iter().filter(|entry| !entry.who.is(me)) {
+        for entry in self.entries.iter().filter(|entry| !entry.who.is(me)) {
             let manager = entry.who.to_string();
             let paths = entry.fields.intersection(&written).paths();
             conflicts.extend(paths.into_iter().map(|path| Conflict { manager: manager.clone(), path }));
@@ -158,47 +193,51 @@ impl Managers {
         conflicts
     }
 
-    /// Takes from everyone but `me` the fields that `me` wrote, and from everyone the fields that are gone.
+    /// Takes from everyone but `me` the fields that `me` wrote and those that are gone.
     pub(super) fn yield_to(&mut self, me: &Identity, change: &Comparison) {
         let written = change.written();
-        for entry in &mut self.0 {
-            if !entry.who.is(me) {
-                entry.fields.remove(&written);
-                entry.fields.remove(&change.removed);
-            }
+        for entry in self.entries.iter_mut().filter(|entry| !entry.who.is(me)) {
+            entry.take_away(&written);
+            entry.take_away(&change.removed);
         }
-        self.0.retain(|entry| !entry.fields.is_empty());
+        self.drop_empty();
     }
 
     /// Takes the fields that are gone from one manager.
     pub(super) fn drop_removed(&mut self, me: &Identity, change: &Comparison) {
-        for entry in self.0.iter_mut().filter(|entry| entry.who.is(me)) {
-            entry.fields.remove(&change.removed);
+        for entry in self.entries.iter_mut().filter(|entry| entry.who.is(me)) {
+            entry.take_away(&change.removed);
         }
-        self.0.retain(|entry| !entry.fields.is_empty());
+        self.drop_empty();
     }
 
     /// Folds the oldest updaters of one version into `ancient-changes` until few enough are left.
     pub(super) fn cap(&mut self) {
         loop {
-            let mut updaters: Vec<usize> = (0..self.0.len()).filter(|&place| !self.0[place].who.apply).collect();
+            let mut updaters: Vec<usize> =
+                (0..self.entries.len()).filter(|&place| !self.entries[place].who.apply).collect();
             if updaters.len() <= UPDATE_MANAGERS_MAX {
                 return;
             }
-            updaters.sort_by_key(|&place| (self.0[place].secs(), self.0[place].who.manager.clone()));
-            let version = |place: usize| &self.0[place].who.api_version;
+            updaters.sort_by_key(|&place| (self.entries[place].secs(), self.entries[place].who.manager.clone()));
+            let version = |place: usize| &self.entries[place].who.api_version;
             let pair = updaters.iter().enumerate().find_map(|(order, &newer)| {
                 updaters[..order].iter().find(|&&older| version(older) == version(newer)).map(|&older| (older, newer))
             });
             // Sets in different versions of the kind cannot be folded: their paths may mean different things.
             let Some((older, newer)) = pair else { return };
             let merged = Entry {
-                who: Identity { manager: ANCIENT.to_owned(), subresource: String::new(), ..self.0[newer].who.clone() },
-                time: self.0[newer].time.clone(),
-                fields: self.0[older].fields.clone().union(&self.0[newer].fields),
+                who: Identity {
+                    manager: ANCIENT.to_owned(),
+                    subresource: String::new(),
+                    ..self.entries[newer].who.clone()
+                },
+                time: self.entries[newer].time.clone(),
+                fields: self.entries[older].fields.clone().union(&self.entries[newer].fields),
+                origin: None,
             };
-            self.0[older] = merged;
-            self.0.remove(newer);
+            self.entries[older] = merged;
+            self.entries.remove(newer);
         }
     }
 }
@@ -228,7 +267,7 @@ fn read_entry(entry: &Value) -> Result<Entry, String> {
         None | Some(Value::Null) => FieldSet::default(),
         Some(fields) => FieldSet::parse(fields).map_err(|error| error.to_string())?,
     };
-    Ok(Entry { who, time: entry.get("time").and_then(Value::as_str).map(str::to_owned), fields })
+    Ok(Entry { who, time: entry.get("time").and_then(Value::as_str).map(str::to_owned), fields, origin: None })
 }
 
 fn write_entry(entry: &Entry) -> Value {

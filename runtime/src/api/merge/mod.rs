@@ -1,7 +1,7 @@
 //! How writes change an object: server-side apply, strategic merge, JSON merge patch, JSON patch, and who owns what.
 //!
 //! Everything here is a pure function of JSON values and a kind's declaration. Never defaults, validates or stores.
-//! Start reading at [`apply()`]; [`shape`] is where the schema decides what is told apart.
+//! Start reading at [`apply()`]; `shape` is where the schema decides what is told apart.
 
 mod apply;
 mod combine;

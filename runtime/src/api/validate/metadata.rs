@@ -18,11 +18,8 @@ pub fn object(kind: &Kind, meta: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let text = |field: &str| meta[field].as_str().filter(|text| !text.is_empty());
     match (text("name"), text("generateName")) {
-        (Some(name), _) => errors.extend(
-            names::dns_subdomain(name)
-                .into_iter()
-                .map(|detail| invalid_text("metadata.name", name, detail)),
-        ),
+        (Some(name), _) => errors
+            .extend(names::dns_subdomain(name).into_iter().map(|detail| invalid_text("metadata.name", name, detail))),
         (None, Some(prefix)) => {
             // What is appended to a prefix is alphanumeric, so a prefix may end in a hyphen.
             let whole = format!("{prefix}a");
@@ -32,41 +29,22 @@ pub fn object(kind: &Kind, meta: &Value) -> Vec<FieldError> {
                     .map(|detail| invalid_text("metadata.generateName", prefix, detail)),
             );
         }
-        (None, None) => errors.push(FieldError::required(
-            "metadata.name",
-            "name or generateName is required",
-        )),
+        (None, None) => errors.push(FieldError::required("metadata.name", "name or generateName is required")),
     }
     match text("namespace") {
-        Some(_) if !kind.namespaced() => errors.push(FieldError::forbidden(
-            "metadata.namespace",
-            "not allowed on this type",
-        )),
-        Some(name) => errors.extend(
-            names::dns_label(name)
-                .into_iter()
-                .map(|detail| invalid_text("metadata.namespace", name, detail)),
-        ),
+        Some(_) if !kind.namespaced() => {
+            errors.push(FieldError::forbidden("metadata.namespace", "not allowed on this type"))
+        }
+        Some(name) => errors
+            .extend(names::dns_label(name).into_iter().map(|detail| invalid_text("metadata.namespace", name, detail))),
         None if kind.namespaced() => errors.push(FieldError::required("metadata.namespace", "")),
         None => {}
     }
     errors.extend(owners(&meta["ownerReferences"]));
-    for finalizer in meta["finalizers"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-    {
+    for finalizer in meta["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         let faults = names::qualified_name(finalizer);
-        errors.extend(
-            faults
-                .iter()
-                .map(|detail| invalid_text("metadata.finalizers", finalizer, detail.clone())),
-        );
-        if faults.is_empty()
-            && !finalizer.contains('/')
-            && !STANDARD_FINALIZERS.contains(&finalizer)
-        {
+        errors.extend(faults.iter().map(|detail| invalid_text("metadata.finalizers", finalizer, detail.clone())));
+        if faults.is_empty() && !finalizer.contains('/') && !STANDARD_FINALIZERS.contains(&finalizer) {
             let detail = "name is neither a standard finalizer name nor is it fully qualified";
             errors.push(invalid_text("metadata.finalizers", finalizer, detail));
         }
@@ -76,11 +54,8 @@ pub fn object(kind: &Kind, meta: &Value) -> Vec<FieldError> {
 
 /// Refuses a second controller.
 fn owners(owners: &Value) -> Option<FieldError> {
-    let mut controllers = owners
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|owner| owner["controller"] == Value::Bool(true));
+    let mut controllers =
+        owners.as_array().into_iter().flatten().filter(|owner| owner["controller"] == Value::Bool(true));
     let first = controllers.next()?["name"].as_str().unwrap_or_default();
     let second = controllers.next()?["name"].as_str().unwrap_or_default();
     let detail = format!(
@@ -96,11 +71,7 @@ pub fn labels_and_annotations(path: &str, meta: &Value, errors: &mut Vec<FieldEr
     let mut total = 0;
     for (key, value) in meta["annotations"].as_object().into_iter().flatten() {
         let faults = names::qualified_name(&key.to_lowercase());
-        errors.extend(
-            faults
-                .into_iter()
-                .map(|detail| invalid_text(&path, key, detail)),
-        );
+        errors.extend(faults.into_iter().map(|detail| invalid_text(&path, key, detail)));
         total += key.len() + value.as_str().map_or(0, str::len);
     }
     if total > ANNOTATIONS_BYTES_MAX {
@@ -111,38 +82,19 @@ pub fn labels_and_annotations(path: &str, meta: &Value, errors: &mut Vec<FieldEr
 /// Checks keys and values of labels.
 pub fn label_map(path: &str, labels: &Value, errors: &mut Vec<FieldError>) {
     for (key, value) in labels.as_object().into_iter().flatten() {
-        errors.extend(
-            names::qualified_name(key)
-                .into_iter()
-                .map(|detail| invalid_text(path, key, detail)),
-        );
+        errors.extend(names::qualified_name(key).into_iter().map(|detail| invalid_text(path, key, detail)));
         if let Some(value) = value.as_str() {
-            errors.extend(
-                names::label_value(value)
-                    .into_iter()
-                    .map(|detail| invalid_text(path, value, detail)),
-            );
+            errors.extend(names::label_value(value).into_iter().map(|detail| invalid_text(path, value, detail)));
         }
     }
 }
 
 /// Checks a label selector.
 pub fn selector(path: &str, selector: &Value, errors: &mut Vec<FieldError>) {
-    label_map(
-        &format!("{path}.matchLabels"),
-        &selector["matchLabels"],
-        errors,
-    );
-    for (index, requirement) in selector["matchExpressions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate()
-    {
+    label_map(&format!("{path}.matchLabels"), &selector["matchLabels"], errors);
+    for (index, requirement) in selector["matchExpressions"].as_array().into_iter().flatten().enumerate() {
         let path = format!("{path}.matchExpressions[{index}]");
-        let values = requirement["values"]
-            .as_array()
-            .map_or(&[][..], Vec::as_slice);
+        let values = requirement["values"].as_array().map_or(&[][..], Vec::as_slice);
         match requirement["operator"].as_str() {
             Some("In" | "NotIn") if values.is_empty() => {
                 let detail = "must be specified when `operator` is 'In' or 'NotIn'";
@@ -156,22 +108,12 @@ pub fn selector(path: &str, selector: &Value, errors: &mut Vec<FieldError>) {
         }
         if let Some(key) = requirement["key"].as_str().filter(|key| !key.is_empty()) {
             errors.extend(
-                names::qualified_name(key)
-                    .into_iter()
-                    .map(|detail| invalid_text(&format!("{path}.key"), key, detail)),
+                names::qualified_name(key).into_iter().map(|detail| invalid_text(&format!("{path}.key"), key, detail)),
             );
         }
-        for (index, value) in values
-            .iter()
-            .enumerate()
-            .filter_map(|(index, value)| Some((index, value.as_str()?)))
-        {
+        for (index, value) in values.iter().enumerate().filter_map(|(index, value)| Some((index, value.as_str()?))) {
             let path = format!("{path}.values[{index}]");
-            errors.extend(
-                names::label_value(value)
-                    .into_iter()
-                    .map(|detail| invalid_text(&path, value, detail)),
-            );
+            errors.extend(names::label_value(value).into_iter().map(|detail| invalid_text(&path, value, detail)));
         }
     }
 }
@@ -187,11 +129,8 @@ pub fn change(old: &Value, new: &Value) -> Vec<FieldError> {
     if old["deletionTimestamp"].is_string() {
         let names = |meta: &Value| meta["finalizers"].as_array().cloned().unwrap_or_default();
         let before = names(old);
-        let added: Vec<String> = names(new)
-            .iter()
-            .filter(|name| !before.contains(name))
-            .map(Value::to_string)
-            .collect();
+        let added: Vec<String> =
+            names(new).iter().filter(|name| !before.contains(name)).map(Value::to_string).collect();
         if !added.is_empty() {
             let found = added.join(", ");
             let detail = format!(

@@ -21,27 +21,13 @@ pub fn invalid(path: impl Into<String>, value: &Value, detail: impl Into<String>
 
 /// Returns an error for a value that is none of the supported ones.
 pub fn not_supported(path: impl Into<String>, value: &Value, supported: &[&str]) -> FieldError {
-    let list = supported
-        .iter()
-        .map(|item| format!("{item:?}"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    FieldError::new(
-        FieldErrorKind::NotSupported,
-        path,
-        value.to_string(),
-        format!("supported values: {list}"),
-    )
+    let list = supported.iter().map(|item| format!("{item:?}")).collect::<Vec<_>>().join(", ");
+    FieldError::new(FieldErrorKind::NotSupported, path, value.to_string(), format!("supported values: {list}"))
 }
 
 /// Returns an error for something with more than `max` bytes.
 pub fn too_long(path: impl Into<String>, max: usize) -> FieldError {
-    FieldError::new(
-        FieldErrorKind::TooLong,
-        path,
-        "",
-        format!("may not be more than {max} bytes"),
-    )
+    FieldError::new(FieldErrorKind::TooLong, path, "", format!("may not be more than {max} bytes"))
 }
 
 /// Returns what keeps a text from being a key of a ConfigMap or Secret.
@@ -55,8 +41,7 @@ pub fn frozen(old: &Value, new: &Value, fields: &[&str]) -> Vec<FieldError> {
     if old["immutable"] != Value::Bool(true) {
         return Vec::new();
     }
-    let absent =
-        |value: &Value| value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
+    let absent = |value: &Value| value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
     let mut errors = Vec::new();
     if new["immutable"] != Value::Bool(true) {
         errors.push(FieldError::forbidden("immutable", DETAIL));

@@ -53,8 +53,7 @@ impl Serialize for ByteString {
 }
 impl<'de> Deserialize<'de> for ByteString {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text =
-            Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?.unwrap_or_default();
+        let text = Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?.unwrap_or_default();
         text.parse().map_err(serde::de::Error::custom)
     }
 }
@@ -70,10 +69,7 @@ mod tests {
     fn bytes_survive_the_wire_and_stay_out_of_logs() {
         let bytes: ByteString = serde_json::from_str("\"aHVudGVy\\nMg==\"").expect("parses");
         assert_eq!(bytes.0, b"hunter2");
-        assert_eq!(
-            serde_json::to_string(&bytes).expect("writes"),
-            "\"aHVudGVyMg==\""
-        );
+        assert_eq!(serde_json::to_string(&bytes).expect("writes"), "\"aHVudGVyMg==\"");
         assert_eq!(format!("{bytes:?}"), "ByteString(7 bytes)");
         assert!("not base64!".parse::<ByteString>().is_err());
     }

@@ -48,28 +48,17 @@ impl FromStr for Duration {
         let mut nanos: u128 = 0;
         let mut empty = true;
         while !rest.is_empty() {
-            let end = rest
-                .find(|c: char| !c.is_ascii_digit() && c != '.')
-                .ok_or_else(refused)?;
+            let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(refused)?;
             let (number, tail) = rest.split_at(end);
-            let (unit, size) = UNITS
-                .into_iter()
-                .find(|(unit, _)| tail.starts_with(unit))
-                .ok_or_else(refused)?;
-            nanos = nanos_of(number, size)
-                .and_then(|part| nanos.checked_add(part))
-                .ok_or_else(refused)?;
+            let (unit, size) = UNITS.into_iter().find(|(unit, _)| tail.starts_with(unit)).ok_or_else(refused)?;
+            nanos = nanos_of(number, size).and_then(|part| nanos.checked_add(part)).ok_or_else(refused)?;
             rest = &tail[unit.len()..];
             empty = false;
         }
         let whole = u64::try_from(nanos / 1_000_000_000).map_err(|_| refused())?;
         let part = u32::try_from(nanos % 1_000_000_000).map_err(|_| refused())?;
         // Go's own limit is 2^63 nanoseconds, some 292 years.
-        if empty || nanos > i64::MAX as u128 {
-            Err(refused())
-        } else {
-            Ok(Self(Span::new(whole, part)))
-        }
+        if empty || nanos > i64::MAX as u128 { Err(refused()) } else { Ok(Self(Span::new(whole, part))) }
     }
 }
 
@@ -79,21 +68,11 @@ fn nanos_of(number: &str, size: u128) -> Option<u128> {
     if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
         return None;
     }
-    let whole: u128 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().ok()?
-    };
+    let whole: u128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
     let fraction = &fraction[..fraction.len().min(18)];
     let scale = 10_u128.pow(u32::try_from(fraction.len()).ok()?);
-    let fraction: u128 = if fraction.is_empty() {
-        0
-    } else {
-        fraction.parse().ok()?
-    };
-    whole
-        .checked_mul(size)?
-        .checked_add(fraction * size / scale)
+    let fraction: u128 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
+    whole.checked_mul(size)?.checked_add(fraction * size / scale)
 }
 
 impl fmt::Display for Duration {
@@ -110,11 +89,7 @@ impl fmt::Display for Duration {
         match nanos {
             0 if seconds > 0 || secs == 0 => write!(f, "{seconds}s"),
             0 => Ok(()),
-            _ if secs > 0 => write!(
-                f,
-                "{}s",
-                format!("{seconds}.{nanos:09}").trim_end_matches('0')
-            ),
+            _ if secs > 0 => write!(f, "{}s", format!("{seconds}.{nanos:09}").trim_end_matches('0')),
             _ if nanos.is_multiple_of(1_000_000) => write!(f, "{}ms", nanos / 1_000_000),
             _ if nanos.is_multiple_of(1_000) => write!(f, "{}us", nanos / 1_000),
             _ => write!(f, "{nanos}ns"),
@@ -167,22 +142,8 @@ mod tests {
 
     #[test]
     fn what_is_no_span_is_refused() {
-        for text in [
-            "",
-            "5",
-            "m",
-            "-5m",
-            "5 m",
-            "1d",
-            "1h30",
-            "1..5s",
-            "999999999999h",
-            "5mm5",
-        ] {
-            assert_eq!(
-                text.parse::<Duration>(),
-                Err(ParseDurationError(text.to_owned()))
-            );
+        for text in ["", "5", "m", "-5m", "5 m", "1d", "1h30", "1..5s", "999999999999h", "5mm5"] {
+            assert_eq!(text.parse::<Duration>(), Err(ParseDurationError(text.to_owned())));
         }
     }
 }

@@ -44,11 +44,7 @@ impl IntOrString {
             Self::String(text) => {
                 let percent = self.percent().ok_or_else(|| NotAPercentage(text.clone()))?;
                 let hundredths = i64::from(percent) * i64::from(total);
-                let share = if round_up {
-                    (hundredths + 99).div_euclid(100)
-                } else {
-                    hundredths.div_euclid(100)
-                };
+                let share = if round_up { (hundredths + 99).div_euclid(100) } else { hundredths.div_euclid(100) };
                 Ok(i32::try_from(share).unwrap_or(i32::MAX))
             }
         }

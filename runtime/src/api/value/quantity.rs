@@ -41,9 +41,7 @@ enum Notation {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseQuantityError {
     /// The text does not have the form of a number with a suffix.
-    #[error(
-        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-    )]
+    #[error("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")]
     Form,
     /// The suffix is none of the known ones.
     #[error("unable to parse quantity's suffix")]
@@ -52,31 +50,19 @@ pub enum ParseQuantityError {
 
 impl Quantity {
     /// Nothing.
-    pub const ZERO: Self = Self {
-        nanos: 0,
-        notation: Notation::Decimal,
-    };
+    pub const ZERO: Self = Self { nanos: 0, notation: Notation::Decimal };
 
     /// Builds an amount of whole units.
     pub const fn from_units(units: i64) -> Self {
-        Self {
-            nanos: units as i128 * NANOS,
-            notation: Notation::Decimal,
-        }
+        Self { nanos: units as i128 * NANOS, notation: Notation::Decimal }
     }
     /// Builds an amount of thousandths.
     pub const fn from_milli(milli: i64) -> Self {
-        Self {
-            nanos: milli as i128 * (NANOS / 1000),
-            notation: Notation::Decimal,
-        }
+        Self { nanos: milli as i128 * (NANOS / 1000), notation: Notation::Decimal }
     }
     /// Builds an amount of bytes, written with binary suffixes.
     pub const fn from_bytes(bytes: i64) -> Self {
-        Self {
-            nanos: bytes as i128 * NANOS,
-            notation: Notation::Binary,
-        }
+        Self { nanos: bytes as i128 * NANOS, notation: Notation::Binary }
     }
     /// Returns the amount in thousandths, rounded away from zero.
     pub fn milli(self) -> i64 {
@@ -90,10 +76,7 @@ impl Quantity {
     #[must_use]
     pub fn rounded_to_milli(self) -> Self {
         let unit = NANOS / 1000;
-        Self {
-            nanos: divide_up(self.nanos, unit) * unit,
-            ..self
-        }
+        Self { nanos: divide_up(self.nanos, unit) * unit, ..self }
     }
     /// Whether the amount is zero.
     pub fn is_zero(self) -> bool {
@@ -105,15 +88,8 @@ impl Quantity {
     }
 
     fn combine(self, other: Self, nanos: i128) -> Self {
-        let notation = if self.is_zero() {
-            other.notation
-        } else {
-            self.notation
-        };
-        Self {
-            nanos: nanos.clamp(-UNITS_MAX * NANOS, UNITS_MAX * NANOS),
-            notation,
-        }
+        let notation = if self.is_zero() { other.notation } else { self.notation };
+        Self { nanos: nanos.clamp(-UNITS_MAX * NANOS, UNITS_MAX * NANOS), notation }
     }
 }
 
@@ -124,11 +100,7 @@ fn saturate(value: i128) -> i64 {
 /// Divides and rounds away from zero.
 fn divide_up(value: i128, by: i128) -> i128 {
     let quotient = value / by;
-    if value % by == 0 {
-        quotient
-    } else {
-        quotient + value.signum()
-    }
+    if value % by == 0 { quotient } else { quotient + value.signum() }
 }
 
 impl FromStr for Quantity {
@@ -140,9 +112,7 @@ impl FromStr for Quantity {
             Some(b'+') => (false, &text[1..]),
             _ => (false, text),
         };
-        let end = unsigned
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(unsigned.len());
+        let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
         let (number, suffix) = unsigned.split_at(end);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
@@ -150,10 +120,7 @@ impl FromStr for Quantity {
         }
         let (scale, notation) = parse_suffix(suffix)?;
         let nanos = scale.nanos_of(whole, fraction).min(UNITS_MAX * NANOS);
-        Ok(Self {
-            nanos: if negative { -nanos } else { nanos },
-            notation,
-        })
+        Ok(Self { nanos: if negative { -nanos } else { nanos }, notation })
     }
 }
 
@@ -185,18 +152,12 @@ fn parse_suffix(suffix: &str) -> Result<(Scale, Notation), ParseQuantityError> {
         "Pi" => binary(50),
         "Ei" => binary(60),
         _ => {
-            let exponent = suffix
-                .strip_prefix(['e', 'E'])
-                .ok_or(ParseQuantityError::Suffix)?;
+            let exponent = suffix.strip_prefix(['e', 'E']).ok_or(ParseQuantityError::Suffix)?;
             let digits = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
             if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
                 return Err(ParseQuantityError::Suffix);
             }
-            let far = if exponent.starts_with('-') {
-                -1000
-            } else {
-                1000
-            };
+            let far = if exponent.starts_with('-') { -1000 } else { 1000 };
             let exponent = exponent.parse::<i32>().unwrap_or(far).clamp(-1000, 1000);
             Ok((Scale::Ten(exponent), Notation::Exponent))
         }
@@ -210,18 +171,12 @@ impl Scale {
         let bound = UNITS_MAX * NANOS + 1;
         match self {
             Self::Ten(exponent) => {
-                let top = i32::try_from(whole.len())
-                    .unwrap_or(i32::MAX)
-                    .saturating_add(exponent + 9 - 1);
+                let top = i32::try_from(whole.len()).unwrap_or(i32::MAX).saturating_add(exponent + 9 - 1);
                 weigh(digits(whole).chain(digits(fraction)), top, bound)
             }
             Self::Two(bits) => {
                 let unit = NANOS << bits;
-                let whole = weigh(
-                    digits(whole),
-                    i32::try_from(whole.len()).unwrap_or(i32::MAX) - 1,
-                    bound,
-                );
+                let whole = weigh(digits(whole), i32::try_from(whole.len()).unwrap_or(i32::MAX) - 1, bound);
                 let whole = whole.checked_mul(unit).unwrap_or(bound);
                 (whole.min(bound) + share_of(unit, fraction)).min(bound)
             }
@@ -242,9 +197,7 @@ fn weigh(digits: impl Iterator<Item = i128>, top: i32, bound: i128) -> i128 {
         if place < 0 {
             rest |= digit != 0;
         } else if digit != 0 {
-            let weight = u32::try_from(place)
-                .ok()
-                .and_then(|place| 10_i128.checked_pow(place));
+            let weight = u32::try_from(place).ok().and_then(|place| 10_i128.checked_pow(place));
             match weight.and_then(|weight| digit.checked_mul(weight)?.checked_add(sum)) {
                 Some(next) if next < bound => sum = next,
                 _ => return bound,
@@ -258,20 +211,17 @@ fn weigh(digits: impl Iterator<Item = i128>, top: i32, bound: i128) -> i128 {
 /// Returns `unit * 0.fraction`, rounded up.
 fn share_of(unit: i128, fraction: &str) -> i128 {
     // From the last digit to the first; dividing the floor again gives the floor of the whole.
-    let (share, rest) = digits(fraction)
-        .rev()
-        .fold((0, false), |(share, rest), digit| {
-            let sum = digit * unit + share;
-            (sum / 10, rest || sum % 10 != 0)
-        });
+    let (share, rest) = digits(fraction).rev().fold((0, false), |(share, rest), digit| {
+        let sum = digit * unit + share;
+        (sum / 10, rest || sum % 10 != 0)
+    });
     share + i128::from(rest)
 }
 
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let binary = matches!(self.notation, Notation::Binary)
-            && self.nanos % NANOS == 0
-            && (self.nanos / NANOS).abs() >= 1024;
+        let binary =
+            matches!(self.notation, Notation::Binary) && self.nanos % NANOS == 0 && (self.nanos / NANOS).abs() >= 1024;
         if self.nanos == 0 {
             f.write_str("0")
         } else if binary {
@@ -279,11 +229,7 @@ impl fmt::Display for Quantity {
             while number % 1024 == 0 && step < 6 {
                 (number, step) = (number / 1024, step + 1);
             }
-            write!(
-                f,
-                "{number}{}",
-                ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"][step]
-            )
+            write!(f, "{number}{}", ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"][step])
         } else {
             let (mut number, mut step) = (self.nanos, 0);
             while number % 1000 == 0 && step < 9 {
@@ -291,11 +237,7 @@ impl fmt::Display for Quantity {
             }
             match self.notation {
                 Notation::Exponent if step != 3 => write!(f, "{number}e{}", (step as i32 - 3) * 3),
-                _ => write!(
-                    f,
-                    "{number}{}",
-                    ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"][step]
-                ),
+                _ => write!(f, "{number}{}", ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"][step]),
             }
         }
     }
@@ -381,15 +323,9 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, canonical: &str) {
-        let quantity: Quantity = text
-            .parse()
-            .unwrap_or_else(|error| panic!("{text}: {error}"));
+        let quantity: Quantity = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(quantity.to_string(), canonical, "{text}");
-        assert_eq!(
-            canonical.parse::<Quantity>(),
-            Ok(quantity),
-            "{canonical} is the same amount"
-        );
+        assert_eq!(canonical.parse::<Quantity>(), Ok(quantity), "{canonical} is the same amount");
     }
 
     #[test]
@@ -444,12 +380,7 @@ mod tests {
             ("0.3Gi", "322122547200m"),
         ] {
             if text == "100Ei" || text == "1e400" {
-                assert_eq!(
-                    text.parse::<Quantity>()
-                        .map(|quantity| quantity.to_string())
-                        .as_deref(),
-                    Ok(canonical)
-                );
+                assert_eq!(text.parse::<Quantity>().map(|quantity| quantity.to_string()).as_deref(), Ok(canonical));
             } else {
                 check(text, canonical);
             }
@@ -487,38 +418,15 @@ mod tests {
         assert_eq!((of("1Gi") + of("512Mi")).to_string(), "1536Mi");
         assert_eq!((of("0") + of("512Mi")).to_string(), "512Mi");
         assert_eq!((of("100m") - of("1")).to_string(), "-900m");
-        assert_eq!(
-            (
-                of("100m").milli(),
-                of("1.0001").milli(),
-                of("-1.0001").milli()
-            ),
-            (100, 1001, -1001)
-        );
-        assert_eq!(
-            (of("1Ki").bytes(), of("1.5").bytes(), of("100Ei").bytes()),
-            (1024, 2, i64::MAX)
-        );
+        assert_eq!((of("100m").milli(), of("1.0001").milli(), of("-1.0001").milli()), (100, 1001, -1001));
+        assert_eq!((of("1Ki").bytes(), of("1.5").bytes(), of("100Ei").bytes()), (1024, 2, i64::MAX));
         assert_eq!(of("1u").rounded_to_milli().to_string(), "1m");
     }
 
     #[test]
     fn numbers_are_read_as_amounts() {
-        assert_eq!(
-            serde_json::from_str::<Quantity>("2")
-                .expect("parses")
-                .to_string(),
-            "2"
-        );
-        assert_eq!(
-            serde_json::from_str::<Quantity>("0.25")
-                .expect("parses")
-                .to_string(),
-            "250m"
-        );
-        assert_eq!(
-            serde_json::to_string(&Quantity::from_bytes(1 << 20)).expect("writes"),
-            "\"1Mi\""
-        );
+        assert_eq!(serde_json::from_str::<Quantity>("2").expect("parses").to_string(), "2");
+        assert_eq!(serde_json::from_str::<Quantity>("0.25").expect("parses").to_string(), "250m");
+        assert_eq!(serde_json::to_string(&Quantity::from_bytes(1 << 20)).expect("writes"), "\"1Mi\"");
     }
 }

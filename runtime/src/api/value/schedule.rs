@@ -112,7 +112,9 @@ impl Schedule {
         let elapsed = now.since(first).as_secs();
         let missed = elapsed / second.since(first).as_secs().max(1) + 1;
         let at = match &self.rule {
-            Rule::Every(distance) => first + *distance * u32::try_from(elapsed / distance.as_secs()).unwrap_or(u32::MAX),
+            Rule::Every(distance) => {
+                first + *distance * u32::try_from(elapsed / distance.as_secs()).unwrap_or(u32::MAX)
+            }
             Rule::Fields(_) => self.latest(second, now, zone),
         };
         Some(Due { at, missed })
@@ -236,7 +238,9 @@ impl WallClock {
     }
 
     fn wall(&self) -> NaiveDateTime {
-        DateTime::from_timestamp(self.unix + self.offset(self.unix), 0).unwrap_or(DateTime::<chrono::Utc>::MAX_UTC).naive_utc()
+        DateTime::from_timestamp(self.unix + self.offset(self.unix), 0)
+            .unwrap_or(DateTime::<chrono::Utc>::MAX_UTC)
+            .naive_utc()
     }
 
     /// Moves to a wall time. One that does not exist, or exists twice, is read as Go's `time.Date` reads it: with

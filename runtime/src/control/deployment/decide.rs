@@ -87,7 +87,13 @@ impl<'a> Round<'a> {
     }
 
     fn recreate(&mut self) {
-        let stop: Vec<Action> = self.sets.old.iter().filter(|set| set.wanted > 0).flat_map(|set| set.scale(0, self.desired, self.limits)).collect();
+        let stop: Vec<Action> = self
+            .sets
+            .old
+            .iter()
+            .filter(|set| set.wanted > 0)
+            .flat_map(|set| set.scale(0, self.desired, self.limits))
+            .collect();
         if !stop.is_empty() {
             self.renew();
             self.actions.extend(stop);
@@ -152,8 +158,11 @@ impl<'a> Round<'a> {
 
     /// Deletes the oldest of the versions that are kept for a rollback, where there are too many.
     fn clean_up(&mut self) {
-        let Some(limit) = self.desired.spec.revision_history_limit.and_then(|limit| usize::try_from(limit).ok()) else { return };
-        let mut kept: Vec<_> = self.sets.old.iter().filter(|set| set.object.metadata.deletion_timestamp.is_none()).collect();
+        let Some(limit) = self.desired.spec.revision_history_limit.and_then(|limit| usize::try_from(limit).ok()) else {
+            return;
+        };
+        let mut kept: Vec<_> =
+            self.sets.old.iter().filter(|set| set.object.metadata.deletion_timestamp.is_none()).collect();
         let surplus = kept.len().saturating_sub(limit);
         kept.sort_by_key(|set| annotations::revision(&set.object.metadata));
         for set in kept.into_iter().take(surplus) {
@@ -187,7 +196,11 @@ impl<'a> Round<'a> {
     fn wait(&mut self, status: &crate::api::kinds::DeploymentStatus) {
         let until = status::late_at(status, self.desired).filter(|late| *late > self.now);
         if let (Some(new), true) = (&self.sets.new, self.waits.is_empty()) {
-            let on = Blocker::Rollout { replica_set: new.name().to_owned(), available: new.available, wanted: self.limits.replicas };
+            let on = Blocker::Rollout {
+                replica_set: new.name().to_owned(),
+                available: new.available,
+                wanted: self.limits.replicas,
+            };
             self.waits.push(Action::Wait { on, until });
         } else if until.is_some() {
             self.waits.push(Action::Wait { on: Blocker::ProgressDeadline, until });

@@ -40,7 +40,10 @@ pub(super) fn of_pod(snapshot: &Snapshot, key: &Key) -> Vec<Key> {
     }
     // The pod is gone and with it the reference to its ReplicaSet; all that wait in its namespace are few.
     let deployments = owner::in_namespace::<Deployment>(snapshot, &key.namespace).into_iter();
-    deployments.filter(|deployment| super::limits::is_recreate(&deployment.spec)).map(|deployment| deployment.key()).collect()
+    deployments
+        .filter(|deployment| super::limits::is_recreate(&deployment.spec))
+        .map(|deployment| deployment.key())
+        .collect()
 }
 
 /// Names the Deployments that may want to take over a ReplicaSet nobody controls.

@@ -59,7 +59,8 @@ impl Set {
         let none: Vec<Arc<Pod>> = vec![];
         let all = observed.pods.get(uid(&object.metadata)).unwrap_or(&none);
         let min_ready = object.spec.min_ready_seconds.unwrap_or(0);
-        let count = |test: &dyn Fn(&Pod) -> bool| i32::try_from(all.iter().filter(|pod| test(pod)).count()).unwrap_or(i32::MAX);
+        let count =
+            |test: &dyn Fn(&Pod) -> bool| i32::try_from(all.iter().filter(|pod| test(pod)).count()).unwrap_or(i32::MAX);
         let seen = object.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0);
         let available = count(&|pod| pods::active(pod) && pods::available(pod, min_ready, now));
         Self {

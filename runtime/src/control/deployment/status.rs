@@ -31,7 +31,9 @@ pub(super) enum News {
 /// Counts the pods of all ReplicaSets by their statuses.
 pub(super) fn counts(sets: &Sets, desired: &Deployment, limits: Limits, now: Timestamp) -> DeploymentStatus {
     let of = |set: &super::sets::Set| set.object.status.clone().unwrap_or_default();
-    let sum = |field: &dyn Fn(&crate::api::kinds::ReplicaSetStatus) -> i32| sets.all().map(|set| field(&of(set))).sum::<i32>();
+    let sum = |field: &dyn Fn(&crate::api::kinds::ReplicaSetStatus) -> i32| {
+        sets.all().map(|set| field(&of(set))).sum::<i32>()
+    };
     let replicas = sum(&|status| status.replicas);
     let available = sum(&|status| status.available_replicas.unwrap_or(0));
     let old = desired.status.clone().unwrap_or_default();
@@ -49,7 +51,13 @@ pub(super) fn counts(sets: &Sets, desired: &Deployment, limits: Limits, now: Tim
     let condition = if available >= limits.min_available() {
         condition(AVAILABLE, "True", "MinimumReplicasAvailable", "Deployment has minimum availability.", now)
     } else {
-        condition(AVAILABLE, "False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.", now)
+        condition(
+            AVAILABLE,
+            "False",
+            "MinimumReplicasUnavailable",
+            "Deployment does not have minimum availability.",
+            now,
+        )
     };
     set(&mut status, condition);
     status
@@ -87,7 +95,13 @@ pub(super) fn note_pause(status: &mut DeploymentStatus, desired: &Deployment, no
 }
 
 /// Notes how the rollout goes.
-pub(super) fn note_progress(status: &mut DeploymentStatus, sets: &Sets, desired: &Deployment, news: &News, now: Timestamp) {
+pub(super) fn note_progress(
+    status: &mut DeploymentStatus,
+    sets: &Sets,
+    desired: &Deployment,
+    news: &News,
+    now: Timestamp,
+) {
     let Some(deadline) = deadline(desired) else {
         status.conditions.retain(|condition| condition.type_ != PROGRESSING);
         return;

@@ -57,7 +57,8 @@ fn create(desired: &ReplicaSet) -> Action {
 
 fn stop(desired: &ReplicaSet, pod: &Pod) -> [Action; 2] {
     let message = format!("Deleted pod: {}", pod.metadata.name);
-    let told = Action::Event { on: desired.key(), importance: Importance::Normal, reason: "SuccessfulDelete".into(), message };
+    let told =
+        Action::Event { on: desired.key(), importance: Importance::Normal, reason: "SuccessfulDelete".into(), message };
     [pods::deletion(pod), told]
 }
 

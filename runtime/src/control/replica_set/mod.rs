@@ -13,3 +13,4 @@ mod tests;
 pub(super) use decide::to_json;
 pub use decide::{ReplicaSetController, decide, refused};
 pub use observe::Observed;
+pub(super) use rank::worst_first;

@@ -17,7 +17,12 @@ const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 /// cost, many related pods on the node, ready for a short time, often restarted, young. Times count in powers of two,
 /// so that among pods of about one age the UID decides, not a second. One rule more: among ready pods those that are
 /// not available yet go first, so that a scale-down never takes an available pod while there is another.
-pub(super) fn worst_first(pods: &mut [Arc<Pod>], related: &BTreeMap<String, usize>, min_ready: i32, now: Timestamp) {
+pub(in crate::control) fn worst_first(
+    pods: &mut [Arc<Pod>],
+    related: &BTreeMap<String, usize>,
+    min_ready: i32,
+    now: Timestamp,
+) {
     pods.sort_by_cached_key(|pod| {
         let node = pods::node(pod);
         let phase = match pods::phase(pod) {

@@ -14,7 +14,8 @@ const FAILURE: &str = "ReplicaFailure";
 pub(super) fn status(active: &[Arc<Pod>], desired: &ReplicaSet, now: Timestamp) -> ReplicaSetStatus {
     let min_ready = desired.spec.min_ready_seconds.unwrap_or(0);
     let template = &desired.spec.template.metadata.labels;
-    let count = |test: &dyn Fn(&Pod) -> bool| i32::try_from(active.iter().filter(|pod| test(pod)).count()).unwrap_or(i32::MAX);
+    let count =
+        |test: &dyn Fn(&Pod) -> bool| i32::try_from(active.iter().filter(|pod| test(pod)).count()).unwrap_or(i32::MAX);
     let old = desired.status.clone().unwrap_or_default();
     let mut conditions = old.conditions;
     if count(&|_| true) >= desired.spec.replicas.unwrap_or(1) {
@@ -35,13 +36,15 @@ pub(super) fn status(active: &[Arc<Pod>], desired: &ReplicaSet, now: Timestamp) 
 
 /// Returns the status with the news that a pod could not be created.
 pub(super) fn with_failure(mut status: ReplicaSetStatus, message: &str, now: Timestamp) -> ReplicaSetStatus {
-    let known = status.conditions.iter().find(|condition| condition.type_ == FAILURE);
-    let since = known.and_then(|condition| condition.last_transition_time).unwrap_or(Time::from(now));
+    // The first reason stays: another wording of the same trouble would be news for ever.
+    if status.conditions.iter().any(|condition| condition.type_ == FAILURE && condition.status == "True") {
+        return status;
+    }
     status.conditions.retain(|condition| condition.type_ != FAILURE);
     status.conditions.push(Condition {
         type_: FAILURE.to_owned(),
         status: "True".to_owned(),
-        last_transition_time: Some(since),
+        last_transition_time: Some(Time::from(now)),
         reason: Some("FailedCreate".to_owned()),
         message: Some(message.to_owned()),
         ..Condition::default()

@@ -68,6 +68,13 @@ pub enum Blocker {
         /// The container.
         name: String,
     },
+    /// An image is being fetched.
+    Image {
+        /// The container.
+        name: String,
+    },
+    /// The sandbox could not be made.
+    Sandbox,
     /// The pod's time is not over.
     ActiveDeadline,
 }
@@ -82,6 +89,9 @@ pub fn decide(observed: &Observed, pod: &Pod, now: Timestamp) -> Vec<Action> {
         // Nothing is taken away before the store knows how it ended.
         let grace = Duration::from_secs(grace_seconds(pod));
         return if observed.status_written { end_quietly(observed, grace) } else { Vec::new() };
+    }
+    if let Some(trouble) = observed.trouble("").filter(|trouble| trouble.retry.is_none_or(|retry| retry > now)) {
+        return vec![Action::Wait { on: Blocker::Sandbox, until: trouble.retry }];
     }
     let state = match &observed.sandbox {
         Sandbox::Lost(_) => return vec![Action::RemoveLost, Action::StartSandbox],
@@ -102,7 +112,9 @@ pub fn decide(observed: &Observed, pod: &Pod, now: Timestamp) -> Vec<Action> {
 /// Stops what runs, releases the sandbox, then does `last`.
 fn end(observed: &Observed, grace: Duration, last: Action) -> Vec<Action> {
     let mut actions = end_quietly(observed, grace);
-    actions.push(last);
+    if !matches!(observed.sandbox, Sandbox::Alive(_)) {
+        actions.push(last);
+    }
     actions
 }
 
@@ -111,8 +123,10 @@ fn end_quietly(observed: &Observed, grace: Duration) -> Vec<Action> {
         Sandbox::None => Vec::new(),
         Sandbox::Lost(_) => vec![Action::RemoveLost],
         Sandbox::Alive(state) if state.containers.iter().any(|container| runs(&container.phase)) => {
-            vec![Action::StopAll { grace }, Action::Release]
+            vec![Action::StopAll { grace }]
         }
+        // What its containers ended with is told before they are gone.
+        Sandbox::Alive(_) if !observed.status_written => Vec::new(),
         Sandbox::Alive(_) => vec![Action::Release],
     }
 }
@@ -170,7 +184,11 @@ fn start(observed: &Observed, pod: &Pod, container: &Container, now: Timestamp) 
         let on = Blocker::Container { name: container.name.clone(), reason: trouble.reason.clone() };
         return vec![Action::Wait { on, until: trouble.retry }];
     }
-    if !observed.notes.get(&container.name).is_some_and(|note| note.image_ready) {
+    let note = observed.notes.get(&container.name);
+    if note.is_some_and(|note| note.pulling) {
+        return vec![Action::Wait { on: Blocker::Image { name: container.name.clone() }, until: None }];
+    }
+    if !note.is_some_and(|note| note.image_ready) {
         return vec![Action::Pull { container: container.name.clone() }];
     }
     let recorded = recorded_attempts(pod, &container.name);

@@ -35,6 +35,8 @@ pub enum Sandbox {
 pub struct Note {
     /// Whether the image is here.
     pub image_ready: bool,
+    /// Whether it is being fetched.
+    pub pulling: bool,
     /// The image's own id, once it is here.
     pub image_id: String,
     /// Why the container cannot start, and when it is tried again.
@@ -52,6 +54,17 @@ pub struct Trouble {
     pub failures: u32,
     /// When it is tried again; `None` when only a changed pod helps.
     pub retry: Option<Timestamp>,
+}
+
+impl Trouble {
+    /// Returns trouble that time may heal; the worker says when it is tried again.
+    pub fn retried(reason: &str, message: impl Into<String>) -> Self {
+        Self { reason: reason.to_owned(), message: message.into(), failures: 0, retry: Some(Timestamp::EPOCH) }
+    }
+    /// Returns trouble that only a changed pod ends.
+    pub fn lasting(reason: &str, message: impl Into<String>) -> Self {
+        Self { retry: None, ..Self::retried(reason, message) }
+    }
 }
 
 impl Observed {

@@ -180,7 +180,7 @@ fn restart_message(pod: &Pod, container: &Container, reason: &str, message: &str
 }
 
 fn waiting(observed: &Observed, pod: &Pod, container: &Container, init: bool) -> ContainerState {
-    if let Some(trouble) = observed.trouble(&container.name) {
+    if let Some(trouble) = observed.trouble(&container.name).or_else(|| observed.trouble("")) {
         return wait_state(&trouble.reason, &trouble.message);
     }
     let before = pod.spec.init_containers.iter().position(|known| known.name == container.name);

@@ -7,6 +7,9 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
 use super::connection::Connection;
 use super::handle::PodHandle;
 use super::protocol::{Request, RunRecord, SandboxRecord};
@@ -24,6 +27,7 @@ const GREETING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What [`Engine::adopt`] found.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "few exist, for a moment after the daemon's start")]
 pub enum Adopted {
     /// A pod whose supervisor answers.
     Alive(PodHandle),
@@ -50,23 +54,29 @@ impl Engine {
     /// removed. A supervisor of a newer version is an error: nothing is changed then.
     pub async fn adopt(&self) -> Result<Vec<Adopted>, EngineError> {
         let mut found = Vec::new();
-        for (uid, dir) in pod_dirs(&self.shared.dirs)? {
-            let Some(record) = read_sandbox(&dir) else {
-                kill_group(self.pod_group(&uid)).await?;
-                remove_dir(&dir).await?;
-                continue;
-            };
-            found.push(match connect(&uid, &dir, &record).await {
-                Ok(connection) => Adopted::Alive(PodHandle::new(record.pod, connection)),
-                Err(error @ EngineError::Version { .. }) => return Err(error),
-                Err(_) => {
-                    kill_group(self.pod_group(&uid)).await?;
-                    let state = last_states(&dir);
-                    Adopted::Lost(LostPod { sandbox: record.pod.sandbox, state })
-                }
-            });
+        for (uid, _) in pod_dirs(&self.shared.dirs)? {
+            found.extend(self.adopt_one(&uid).await?);
         }
         Ok(found)
+    }
+
+    /// Finds one pod; `None` when there is no record of it.
+    pub async fn adopt_one(&self, uid: &str) -> Result<Option<Adopted>, EngineError> {
+        let dir = self.run_dir(uid);
+        let Some(record) = read_sandbox(&dir) else {
+            kill_group(self.pod_group(uid)).await?;
+            remove_dir(&dir).await?;
+            return Ok(None);
+        };
+        match connect(uid, &dir, &record).await {
+            Ok(connection) => Ok(Some(Adopted::Alive(PodHandle::new(record.pod, connection)))),
+            Err(error @ EngineError::Version { .. }) => Err(error),
+            Err(_) => {
+                kill_group(self.pod_group(uid)).await?;
+                let state = last_states(&dir);
+                Ok(Some(Adopted::Lost(LostPod { sandbox: record.pod.sandbox, state })))
+            }
+        }
     }
 
     /// Removes what is left of a pod whose supervisor is gone: processes, cgroup, run directory.
@@ -113,7 +123,16 @@ impl Engine {
 
 /// Kills all in a cgroup and removes it, off the runtime's threads.
 pub(super) async fn kill_group(group: Group) -> Result<(), EngineError> {
-    let removed = tokio::task::spawn_blocking(move || group.remove(KILL_PATIENCE)).await;
+    let removed = tokio::task::spawn_blocking(move || {
+        let orphans = group.processes();
+        let removed = group.remove(KILL_PATIENCE);
+        // Orphans of a dead supervisor are this process's children when it adopts orphans; others are init's.
+        for pid in orphans {
+            let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
+        }
+        removed
+    })
+    .await;
     Ok(removed.expect("invariant: removing a cgroup does not panic")?)
 }
 

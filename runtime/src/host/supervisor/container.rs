@@ -77,6 +77,8 @@ pub(super) struct Container {
     /// When the last attempt ended, by the first clock.
     pub finished_ms: Option<u64>,
     pub restart_count: u32,
+    /// The next start is a restart by the supervisor, to be counted when it happens.
+    pub restarting: bool,
     pub last_exit: Option<Exit>,
     pub stop: Option<Stop>,
     pub starters: Vec<Ticket>,
@@ -97,6 +99,7 @@ impl Container {
             life: Life::Waiting { until_ms: now.ms },
             backoff: Backoff::default(),
             finished_ms: None,
+            restarting: false,
             last_exit: None,
             stop: None,
             starters: Vec::new(),
@@ -123,9 +126,7 @@ impl Container {
     /// Describes the container to the daemon.
     pub fn state(&self, pod: &PodSandbox, now: Now) -> ContainerState {
         let phase = match &self.life {
-            Life::Running { pid, started, .. } => {
-                ContainerPhase::Running { pid: *pid as u32, started: *started }
-            }
+            Life::Running { pid, started, .. } => ContainerPhase::Running { pid: *pid as u32, started: *started },
             Life::Exited if self.last_exit.is_some() => {
                 ContainerPhase::Exited(self.last_exit.clone().expect("invariant: checked above"))
             }
@@ -134,11 +135,9 @@ impl Container {
                 message: self.backoff_message(pod),
                 until: Some(now.date_of(*until_ms)),
             },
-            _ => ContainerPhase::Waiting {
-                reason: "ContainerCreating".to_owned(),
-                message: String::new(),
-                until: None,
-            },
+            _ => {
+                ContainerPhase::Waiting { reason: "ContainerCreating".to_owned(), message: String::new(), until: None }
+            }
         };
         ContainerState {
             name: self.spec.name.clone(),

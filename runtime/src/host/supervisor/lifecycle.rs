@@ -90,6 +90,10 @@ impl Supervisor {
         if let Some(finished_ms) = container.finished_ms.take() {
             container.backoff = container.backoff.restarted(finished_ms, now.ms);
         }
+        if std::mem::take(&mut container.restarting) {
+            container.spec.attempt += 1;
+            container.restart_count += 1;
+        }
         container.life = Life::Exited;
         if let Err(message) = self.launch(index, now) {
             self.ended(index, Outcome { code: 128, signal: 0, started: None, error: Some(message) }, now);
@@ -214,8 +218,7 @@ impl Supervisor {
             (None, false, 0) => Exit::COMPLETED,
             (None, false, _) => Exit::ERROR,
         };
-        let message =
-            outcome.error.unwrap_or_else(|| container.termination_message(&termination_file, code != 0));
+        let message = outcome.error.unwrap_or_else(|| container.termination_message(&termination_file, code != 0));
         let exit = Exit {
             attempt: container.spec.attempt,
             code,
@@ -237,8 +240,7 @@ impl Supervisor {
         container.last_exit = Some(exit);
         container.life = Life::Exited;
         if restarts {
-            container.spec.attempt += 1;
-            container.restart_count += 1;
+            container.restarting = true;
             container.life = Life::Waiting { until_ms: container.backoff.due(now.ms) };
         }
         self.changed(index, now);
@@ -265,11 +267,7 @@ impl Supervisor {
             // No program is there yet that could end gracefully.
             Life::Starting { .. } => stop.deadline_ms = now.ms,
             Life::Waiting { .. } => {
-                let before = container.last_exit.as_ref().map(|exit| exit.attempt);
-                if before.is_some_and(|attempt| attempt < container.spec.attempt) {
-                    container.spec.attempt -= 1;
-                    container.restart_count = container.restart_count.saturating_sub(1);
-                }
+                container.restarting = false;
                 container.life = Life::Exited;
                 self.changed(index, now);
             }

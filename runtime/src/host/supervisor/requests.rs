@@ -106,6 +106,7 @@ impl Supervisor {
                 container.restart_count = container.restart_count.max(spec.attempt);
                 container.spec = spec;
                 container.stop = None;
+                container.restarting = false;
                 container.life = Life::Waiting { until_ms };
                 if until_ms <= now.ms {
                     container.starters.push(ticket);

@@ -250,7 +250,6 @@ impl Objects {
     ///
     /// # Errors
     /// As [`Objects::update`]; 400, 413, 415 or 422 where the patch does not fit.
-    #[expect(clippy::too_many_arguments, reason = "a request's path, its body and its options; each is needed")]
     pub async fn patch(
         &self,
         kind: &'static Kind,
@@ -276,7 +275,6 @@ impl Objects {
     ///
     /// # Errors
     /// As [`Objects::create`] and [`Objects::update`]; 409 with a cause for each field that others own.
-    #[expect(clippy::too_many_arguments, reason = "a request's path, its body and its options; each is needed")]
     pub async fn apply(
         &self,
         kind: &'static Kind,
@@ -452,17 +450,18 @@ fn prepare_subresource(
     }
 }
 
-/// Deals with unknown fields; returns the warnings.
+/// Deals with fields that are not declared or have no effect; returns the warnings.
 fn admit(kind: &'static Kind, value: &mut Value, options: &WriteOptions) -> Result<Vec<String>, StatusError> {
-    let unknown = rules::remove_unknown(kind, value);
-    let texts: Vec<String> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
-    match options.unknown {
-        UnknownFields::Strict if !texts.is_empty() => {
-            Err(StatusError::bad_request(format!("strict decoding error: {}", texts.join(", "))))
-        }
-        UnknownFields::Strict | UnknownFields::Ignore => Ok(Vec::new()),
-        UnknownFields::Warn => Ok(texts),
+    let unknown = rules::unknown(kind, value);
+    if options.unknown == UnknownFields::Strict && !unknown.is_empty() {
+        return Err(StatusError::bad_request(format!("strict decoding error: {}", unknown.join(", "))));
     }
+    rules::remove_unknown(kind, value);
+    let mut warnings = rules::not_enforced(kind, value);
+    if options.unknown == UnknownFields::Warn {
+        warnings.extend(unknown);
+    }
+    Ok(warnings)
 }
 
 /// Puts a new object into the namespace of the request; one that names another is refused.

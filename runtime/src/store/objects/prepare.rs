@@ -77,8 +77,8 @@ pub fn prepare_create(mut value: Value, context: &Context<'_>) -> Result<Value, 
     if counts_generations(kind) {
         metadata.insert("generation".into(), 1.into());
     }
-    rules::default(kind, &mut value);
-    refuse(kind, &name, &rules::validate(kind, &value))?;
+    rules::complete(kind, &mut value);
+    refuse(kind, &name, &rules::check(kind, &value))?;
     track(None, &mut value, None, context);
     Ok(value)
 }
@@ -99,7 +99,7 @@ pub fn prepare_update(mut new: Value, old: &Value, context: &Context<'_>) -> Res
         // Only the `finalize` subresource changes them.
         copy_field(&mut new, old, "spec");
     }
-    rules::default(kind, &mut new);
+    rules::complete(kind, &mut new);
     if counts_generations(kind) && desired_changed(kind, &new, old) {
         bump_generation(&mut new);
     }
@@ -130,7 +130,7 @@ pub fn prepare_status(mut new: Value, old: &Value, context: &Context<'_>) -> Res
             metadata_mut(&mut merged).insert(field.into(), value);
         }
     }
-    rules::default(kind, &mut merged);
+    rules::complete(kind, &mut merged);
     check_update(&merged, old, kind)?;
     track(Some(old), &mut merged, Some("status"), context);
     Ok(merged)
@@ -154,10 +154,10 @@ pub fn prepare_finalize(finalizers: &[String], old: &Value, kind: &'static Kind)
 pub fn ends_by_update(kind: &'static Kind, new: &Value) -> bool {
     let metadata = &new["metadata"];
     let held = |pointer: &str| new.pointer(pointer).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
-    !metadata["deletionTimestamp"].is_null()
-        && metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
-        && !held("/metadata/finalizers")
-        && !(is_namespace(kind) && held("/spec/finalizers"))
+    let going = !metadata["deletionTimestamp"].is_null();
+    let over = metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0;
+    let content = is_namespace(kind) && held("/spec/finalizers");
+    going && over && !content && !held("/metadata/finalizers")
 }
 
 /// Returns the transaction that creates a prepared object, unless it exists or its namespace changes meanwhile.
@@ -289,8 +289,8 @@ fn keep_server_metadata(new: &mut Value, old: &Value) {
 }
 
 fn check_update(new: &Value, old: &Value, kind: &'static Kind) -> Result<(), StatusError> {
-    let mut errors = rules::validate(kind, new);
-    errors.extend(rules::validate_update(kind, old, new));
+    let mut errors = rules::check(kind, new);
+    errors.extend(rules::check_change(kind, old, new));
     errors.extend(new_finalizers(new, old));
     refuse(kind, name_of(old), &errors)
 }

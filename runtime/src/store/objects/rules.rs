@@ -6,23 +6,37 @@
 use serde_json::Value;
 
 use crate::api::merge::track_update;
-use crate::api::{FieldError, Kind, ListKind, Struct, Timestamp, Type};
+use crate::api::{FieldError, Kind, Struct, Timestamp, Type, default, strict, validate};
 
-/// Sets what the object leaves to its kind.
-pub(super) fn default(kind: &'static Kind, value: &mut Value) {
-    if let Some(hook) = kind.default {
-        hook(value);
-    }
+/// Sets what the object leaves to its kind, and writes every value in its one canonical form.
+pub(super) fn complete(kind: &'static Kind, value: &mut Value) {
+    default::apply(kind, value);
+    strict::canonical(kind, value);
 }
 
 /// Returns all mistakes in an object.
-pub(super) fn validate(kind: &'static Kind, value: &Value) -> Vec<FieldError> {
-    kind.validate.map(|hook| hook(value)).unwrap_or_default()
+pub(super) fn check(kind: &'static Kind, value: &Value) -> Vec<FieldError> {
+    validate::object(kind, value)
 }
 
 /// Returns all mistakes in a change.
-pub(super) fn validate_update(kind: &'static Kind, old: &Value, new: &Value) -> Vec<FieldError> {
-    kind.validate_update.map(|hook| hook(old, new)).unwrap_or_default()
+pub(super) fn check_change(kind: &'static Kind, old: &Value, new: &Value) -> Vec<FieldError> {
+    validate::update(kind, old, new)
+}
+
+/// Returns a sentence for each field that the kind does not declare.
+pub(super) fn unknown(kind: &'static Kind, value: &Value) -> Vec<String> {
+    let fields = strict::unknown_fields(kind, value);
+    let text = |field: strict::UnknownField| match field.nearest {
+        Some(nearest) => format!("unknown field \"{}\" (did you mean \"{nearest}\"?)", field.path),
+        None => format!("unknown field \"{}\"", field.path),
+    };
+    fields.into_iter().map(text).collect()
+}
+
+/// Returns a sentence for each field in use that is stored and has no effect.
+pub(super) fn not_enforced(kind: &'static Kind, value: &Value) -> Vec<String> {
+    strict::warnings(kind, value)
 }
 
 /// Records who wrote which fields.
@@ -37,43 +51,28 @@ pub(super) fn track(
     track_update(old, new, kind, manager, subresource, now);
 }
 
-/// Removes the fields that the kind does not declare and returns their paths, in the order of the object.
-pub(super) fn remove_unknown(kind: &'static Kind, value: &mut Value) -> Vec<String> {
-    let mut paths = Vec::new();
-    prune_struct((kind.root)(), value, "", &mut paths, &["apiVersion", "kind"]);
-    paths
+/// Removes the fields that the kind does not declare.
+pub(super) fn remove_unknown(kind: &'static Kind, value: &mut Value) {
+    prune_struct((kind.root)(), value, &["apiVersion", "kind"]);
 }
 
-fn prune_struct(declared: &'static Struct, value: &mut Value, at: &str, paths: &mut Vec<String>, also: &[&str]) {
+fn prune_struct(declared: &'static Struct, value: &mut Value, also: &[&str]) {
     let Some(map) = value.as_object_mut() else { return };
-    map.retain(|name, item| {
-        let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
-        match declared.field(name) {
-            Some(field) => {
-                prune(field.ty, field.list, item, &path, paths);
-                true
-            }
-            None if also.contains(&name.as_str()) => true,
-            None => {
-                paths.push(path);
-                false
-            }
+    map.retain(|name, item| match declared.field(name) {
+        Some(field) => {
+            prune(field.ty, item);
+            true
         }
+        None => also.contains(&name.as_str()),
     });
 }
 
-fn prune(ty: Type, list: ListKind, value: &mut Value, at: &str, paths: &mut Vec<String>) {
+fn prune(ty: Type, value: &mut Value) {
     match ty {
-        Type::Struct(declared) => prune_struct(declared(), value, at, paths, &[]),
-        Type::List(item) => {
-            for (index, entry) in value.as_array_mut().into_iter().flatten().enumerate() {
-                prune(*item, list, entry, &format!("{at}[{index}]"), paths);
-            }
-        }
+        Type::Struct(declared) => prune_struct(declared(), value, &[]),
+        Type::List(item) => value.as_array_mut().into_iter().flatten().for_each(|entry| prune(*item, entry)),
         Type::Map(item) => {
-            for (name, entry) in value.as_object_mut().into_iter().flatten() {
-                prune(*item, list, entry, &format!("{at}.{name}"), paths);
-            }
+            value.as_object_mut().into_iter().flatten().for_each(|(_, entry)| prune(*item, entry));
         }
         _ => {}
     }

@@ -1,8 +1,6 @@
 //! Containers: what runs, with which arguments, environment, ports and mounts.
 
-use crate::api::kinds::{
-    EnvFromSource, EnvVar, Lifecycle, Probe, ResourceRequirements, SecurityContext,
-};
+use crate::api::kinds::{EnvFromSource, EnvVar, Lifecycle, Probe, ResourceRequirements, SecurityContext};
 use bowline_macros::Schema;
 use serde::{Deserialize, Serialize};
 
@@ -45,10 +43,7 @@ pub struct Container {
     #[object(list_map = "mountPath")]
     pub volume_mounts: Vec<VolumeMount>,
     /// Block devices to hand in.
-    #[object(
-        list_map = "devicePath",
-        not_enforced = "block devices cannot be handed to a container yet"
-    )]
+    #[object(list_map = "devicePath", not_enforced = "block devices cannot be handed to a container yet")]
     pub volume_devices: Vec<VolumeDevice>,
     /// Restarts the container when it fails.
     #[object(not_enforced = "probes are not run yet")]
@@ -66,7 +61,7 @@ pub struct Container {
     #[object(default = "/dev/termination-log")]
     pub termination_message_path: Option<String>,
     /// Where the termination message comes from.
-    #[object(default = "File", one_of = ["File", "FallbackToLogsOnError"], not_enforced = "the message is read from the file only")]
+    #[object(default = "File", one_of = ["File", "FallbackToLogsOnError"])]
     pub termination_message_policy: Option<String>,
     /// When to pull the image; `Always` for tag `latest`, else `IfNotPresent`.
     #[object(one_of = ["Always", "IfNotPresent", "Never"])]
@@ -80,7 +75,6 @@ pub struct Container {
     #[object(not_enforced = "containers run without standard input")]
     pub stdin_once: Option<bool>,
     /// Whether to give the container a terminal.
-    #[object(not_enforced = "containers run without a terminal")]
     pub tty: Option<bool>,
 }
 
@@ -160,11 +154,7 @@ pub struct ContainerPort {
     #[object(format = "port-name")]
     pub name: Option<String>,
     /// Port on the host that leads here.
-    #[object(
-        min = 0,
-        max = 65535,
-        not_enforced = "ports are not forwarded from the host yet"
-    )]
+    #[object(min = 0, max = 65535, not_enforced = "ports are not forwarded from the host yet")]
     pub host_port: Option<i32>,
     /// Port number in the container.
     #[object(required, min = 1, max = 65535)]
@@ -229,7 +219,6 @@ pub struct VolumeMount {
     #[object(required)]
     pub mount_path: String,
     /// Path in the volume to mount instead of its root.
-    #[object(not_enforced = "a volume is mounted as a whole")]
     pub sub_path: Option<String>,
     /// How mounts travel between host and container.
     #[object(one_of = ["None", "HostToContainer", "Bidirectional"], not_enforced = "mounts do not propagate")]

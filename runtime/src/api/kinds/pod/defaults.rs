@@ -14,12 +14,7 @@ pub(super) fn pod(value: &mut Value) {
     for container in containers(spec) {
         requests_from_limits(container);
         if host_network {
-            for port in container
-                .get_mut("ports")
-                .and_then(Value::as_array_mut)
-                .into_iter()
-                .flatten()
-            {
+            for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
                 if port["hostPort"].as_i64().unwrap_or(0) == 0 && port["containerPort"].is_i64() {
                     let number = port["containerPort"].clone();
                     port["hostPort"] = number;
@@ -37,34 +32,21 @@ pub(crate) fn template_defaults(spec: Option<&mut Value>) {
     let Some(spec) = spec else { return };
     for container in containers(spec) {
         let image = container["image"].as_str().unwrap_or_default();
-        let policy = if has_latest_tag(image) {
-            "Always"
-        } else {
-            "IfNotPresent"
-        };
+        let policy = if has_latest_tag(image) { "Always" } else { "IfNotPresent" };
         fill(container, "imagePullPolicy", policy);
     }
-    for volume in spec
-        .get_mut("volumes")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
+    for volume in spec.get_mut("volumes").and_then(Value::as_array_mut).into_iter().flatten() {
         if let Value::Object(map) = volume
-            && map
-                .iter()
-                .all(|(name, source)| name == "name" || source.is_null())
+            && map.iter().all(|(name, source)| name == "name" || source.is_null())
         {
             map.insert("emptyDir".to_owned(), Value::Object(Map::new()));
         }
     }
     // The two names of one field are kept equal, as the API server does.
-    let account = ["serviceAccountName", "serviceAccount"]
-        .into_iter()
-        .find_map(|name| {
-            let account = spec[name].as_str()?;
-            (!account.is_empty()).then(|| account.to_owned())
-        });
+    let account = ["serviceAccountName", "serviceAccount"].into_iter().find_map(|name| {
+        let account = spec[name].as_str()?;
+        (!account.is_empty()).then(|| account.to_owned())
+    });
     if let Some(account) = account {
         fill(spec, "serviceAccountName", account.as_str());
         fill(spec, "serviceAccount", account.as_str());
@@ -73,10 +55,7 @@ pub(crate) fn template_defaults(spec: Option<&mut Value>) {
 
 fn containers(spec: &mut Value) -> impl Iterator<Item = &mut Value> {
     let names = ["initContainers", "containers", "ephemeralContainers"];
-    let map = spec
-        .as_object_mut()
-        .into_iter()
-        .flat_map(|map| map.iter_mut());
+    let map = spec.as_object_mut().into_iter().flat_map(|map| map.iter_mut());
     map.filter(move |(name, _)| names.contains(&name.as_str()))
         .filter_map(|(_, list)| list.as_array_mut())
         .flatten()

@@ -24,7 +24,6 @@ pub struct EnvVarSource {
     /// A field of the pod.
     pub field_ref: Option<ObjectFieldSelector>,
     /// A resource limit or request of the container.
-    #[object(not_enforced = "variables are not made from resources yet")]
     pub resource_field_ref: Option<ResourceFieldSelector>,
     /// A key of a ConfigMap.
     pub config_map_key_ref: Option<ConfigMapKeySelector>,

@@ -13,6 +13,7 @@ mod security;
 mod status;
 mod update;
 mod validate;
+mod validate_container;
 mod volume;
 mod volume_claim;
 mod volume_cloud;
@@ -69,10 +70,7 @@ pub struct PodSpec {
     #[object(required, min_items = 1, list_map = "name")]
     pub containers: Vec<Container>,
     /// Containers added to a running pod for debugging.
-    #[object(
-        list_map = "name",
-        not_enforced = "ephemeral containers are not started yet"
-    )]
+    #[object(list_map = "name", not_enforced = "ephemeral containers are not started yet")]
     pub ephemeral_containers: Vec<EphemeralContainer>,
     /// Whether containers that ended are started again: `Always`, `OnFailure` or `Never`.
     #[object(default = "Always", one_of = ["Always", "OnFailure", "Never"])]
@@ -81,11 +79,7 @@ pub struct PodSpec {
     #[object(default = 30)]
     pub termination_grace_period_seconds: Option<i64>,
     /// Seconds after which a running pod is stopped and counted as failed.
-    #[object(
-        min = 1,
-        max = 2147483647,
-        not_enforced = "a pod's own deadline is not watched yet; use the one of a Job"
-    )]
+    #[object(min = 1, max = 2147483647)]
     pub active_deadline_seconds: Option<i64>,
     /// Where the pod's DNS settings come from.
     #[object(default = "ClusterFirst", one_of = ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"], not_enforced = "pods have no DNS of their own yet")]
@@ -122,19 +116,13 @@ pub struct PodSpec {
     #[object(default_json = "{}")]
     pub security_context: Option<PodSecurityContext>,
     /// Secrets with registry credentials.
-    #[object(
-        list_map = "name",
-        not_enforced = "images are pulled without credentials yet"
-    )]
+    #[object(list_map = "name", not_enforced = "images are pulled without credentials yet")]
     pub image_pull_secrets: Vec<LocalObjectReference>,
     /// The pod's host name; the pod's name if empty.
     #[object(format = "dns-label")]
     pub hostname: Option<String>,
     /// Domain between host name and namespace in the pod's full name.
-    #[object(
-        format = "dns-label",
-        not_enforced = "pods have no DNS of their own yet"
-    )]
+    #[object(format = "dns-label", not_enforced = "pods have no DNS of their own yet")]
     pub subdomain: Option<String>,
     /// Preferences and demands on where the pod runs.
     #[object(not_enforced = "the scheduler looks at `nodeSelector` only")]
@@ -161,10 +149,7 @@ pub struct PodSpec {
     #[object(not_enforced = "readiness follows the containers only")]
     pub readiness_gates: Vec<PodReadinessGate>,
     /// Container runtime to use.
-    #[object(
-        format = "dns-subdomain",
-        not_enforced = "there is one container runtime"
-    )]
+    #[object(format = "dns-subdomain", not_enforced = "there is one container runtime")]
     pub runtime_class_name: Option<String>,
     /// Whether Services show up as environment variables.
     #[object(default = true, not_enforced = "there are no Services yet")]
@@ -193,16 +178,10 @@ pub struct PodSpec {
     #[object(not_enforced = "pods run in the host's user namespace")]
     pub host_users: Option<bool>,
     /// Gates that must be removed before the pod is scheduled.
-    #[object(
-        list_map = "name",
-        not_enforced = "the scheduler does not wait for gates"
-    )]
+    #[object(list_map = "name", not_enforced = "the scheduler does not wait for gates")]
     pub scheduling_gates: Vec<PodSchedulingGate>,
     /// Devices that are allocated before the pod starts.
-    #[object(
-        list_map = "name",
-        not_enforced = "dynamic resource allocation is not served"
-    )]
+    #[object(list_map = "name", not_enforced = "dynamic resource allocation is not served")]
     pub resource_claims: Vec<PodResourceClaim>,
     /// Resources of the pod as a whole.
     #[object(not_enforced = "limits are set on containers, not on the pod")]

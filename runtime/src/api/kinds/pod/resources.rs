@@ -17,10 +17,7 @@ pub struct ResourceRequirements {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub requests: BTreeMap<String, Quantity>,
     /// Claims of the pod that the container uses.
-    #[object(
-        list_map = "name",
-        not_enforced = "dynamic resource allocation is not served"
-    )]
+    #[object(list_map = "name", not_enforced = "dynamic resource allocation is not served")]
     pub claims: Vec<ResourceClaim>,
 }
 

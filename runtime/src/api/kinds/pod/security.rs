@@ -14,10 +14,8 @@ pub struct PodSecurityContext {
     #[object(min = 0, max = 2147483647)]
     pub run_as_group: Option<i64>,
     /// Whether to refuse to run as root.
-    #[object(not_enforced = "the user is not checked yet; set `runAsUser`")]
     pub run_as_non_root: Option<bool>,
     /// Further groups of the processes.
-    #[object(not_enforced = "processes get no further groups yet")]
     pub supplemental_groups: Vec<i64>,
     /// Whether groups of the image's `/etc/group` count.
     #[object(one_of = ["Merge", "Strict"], not_enforced = "processes get no further groups yet")]
@@ -26,7 +24,7 @@ pub struct PodSecurityContext {
     #[object(
         min = 0,
         max = 2147483647,
-        not_enforced = "ownership of volumes is not changed yet"
+        not_enforced = "processes get the group, but ownership of volumes is not changed"
     )]
     pub fs_group: Option<i64>,
     /// When ownership of volumes is changed.
@@ -69,12 +67,10 @@ pub struct SecurityContext {
     #[object(min = 0, max = 2147483647)]
     pub run_as_group: Option<i64>,
     /// Whether to refuse to run as root.
-    #[object(not_enforced = "the user is not checked yet; set `runAsUser`")]
     pub run_as_non_root: Option<bool>,
     /// Whether the root file system is read-only.
     pub read_only_root_filesystem: Option<bool>,
     /// Whether a process may gain more rights than its parent.
-    #[object(not_enforced = "set-user-ID programs work as usual")]
     pub allow_privilege_escalation: Option<bool>,
     /// How `/proc` is mounted.
     #[object(one_of = ["Default", "Unmasked"], not_enforced = "`/proc` is mounted with the default masks")]

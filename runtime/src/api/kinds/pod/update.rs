@@ -14,18 +14,13 @@ pub(super) fn pod(old: &Value, new: &Value) -> Vec<FieldError> {
 
 /// Checks a change of a pod's specification: nearly all of it stays as it was.
 ///
-/// Unlike upstream, an empty `nodeName` may be set, for there is no `binding` subresource.
+/// Binding a pod to a host does not come this way.
 fn check_update(old: &Value, new: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut wanted = new.clone();
     take_over(&mut wanted, old, "activeDeadlineSeconds");
-    if old["nodeName"].as_str().unwrap_or_default().is_empty() {
-        take_over(&mut wanted, old, "nodeName");
-    }
     if new["terminationGracePeriodSeconds"] == 1
-        && old["terminationGracePeriodSeconds"]
-            .as_i64()
-            .is_some_and(|seconds| seconds < 0)
+        && old["terminationGracePeriodSeconds"].as_i64().is_some_and(|seconds| seconds < 0)
     {
         take_over(&mut wanted, old, "terminationGracePeriodSeconds");
     }
@@ -40,18 +35,10 @@ fn check_update(old: &Value, new: &Value) -> Vec<FieldError> {
     }
     for field in ["containers", "initContainers"] {
         let before = list(old, field);
-        for (index, item) in wanted
-            .get_mut(field)
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-            .enumerate()
-        {
-            if let Some(before) = before.get(index).filter(|_| {
-                item["image"]
-                    .as_str()
-                    .is_some_and(|image| !image.is_empty())
-            }) {
+        for (index, item) in wanted.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
+            if let Some(before) =
+                before.get(index).filter(|_| item["image"].as_str().is_some_and(|image| !image.is_empty()))
+            {
                 take_over(item, before, "image");
             }
         }
@@ -64,10 +51,7 @@ fn check_update(old: &Value, new: &Value) -> Vec<FieldError> {
         let detail = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\
                       `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
                       `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
-        errors.push(FieldError::forbidden(
-            "spec",
-            format!("{detail}\nchanged: {changed}"),
-        ));
+        errors.push(FieldError::forbidden("spec", format!("{detail}\nchanged: {changed}")));
     }
     errors
 }
@@ -83,15 +67,7 @@ fn take_over(new: &mut Value, old: &Value, field: &str) {
 }
 
 fn changed_fields(old: &Value, new: &Value) -> Vec<String> {
-    let keys = |value: &Value| {
-        value
-            .as_object()
-            .map(|map| map.keys().cloned().collect::<BTreeSet<_>>())
-            .unwrap_or_default()
-    };
-    keys(old)
-        .union(&keys(new))
-        .filter(|key| old[*key] != new[*key])
-        .map(|key| format!("spec.{key}"))
-        .collect()
+    let keys =
+        |value: &Value| value.as_object().map(|map| map.keys().cloned().collect::<BTreeSet<_>>()).unwrap_or_default();
+    keys(old).union(&keys(new)).filter(|key| old[*key] != new[*key]).map(|key| format!("spec.{key}")).collect()
 }

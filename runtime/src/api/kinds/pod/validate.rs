@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Volume;
+use super::validate_container::container;
 use crate::api::error::{FieldError, FieldErrorKind};
 use crate::api::meta::LabelSelector;
 use crate::api::schema::{Schema, Type};
 use crate::api::validate::rules::{invalid, invalid_text, not_supported};
-use crate::api::value::Quantity;
 
 /// The kind that a template of pods belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,13 +41,7 @@ pub(crate) fn check_template(owner: Owner, value: &Value, path: &str) -> Vec<Fie
         return errors; // The schema names the wrong type.
     }
     if owner != Owner::Job {
-        selector(
-            owner,
-            &value["spec"]["selector"],
-            template,
-            path,
-            &mut errors,
-        );
+        selector(owner, &value["spec"]["selector"], template, path, &mut errors);
     }
     let spec_path = format!("{path}.spec");
     let pod = &template["spec"];
@@ -60,37 +54,21 @@ pub(crate) fn check_template(owner: Owner, value: &Value, path: &str) -> Vec<Fie
     let policy_path = format!("{spec_path}.restartPolicy");
     match owner {
         Owner::Job if !matches!(policy, "OnFailure" | "Never") => {
-            errors.push(FieldError::required(
-                policy_path,
-                "valid values: \"OnFailure\", \"Never\"",
-            ));
+            errors.push(FieldError::required(policy_path, "valid values: \"OnFailure\", \"Never\""));
         }
         Owner::ReplicaSet | Owner::Deployment if policy != "Always" => {
-            errors.push(not_supported(
-                policy_path,
-                &pod["restartPolicy"],
-                &["Always"],
-            ));
+            errors.push(not_supported(policy_path, &pod["restartPolicy"], &["Always"]));
         }
         _ => {}
     }
     if owner != Owner::Job && !pod["activeDeadlineSeconds"].is_null() {
         let detail = "activeDeadlineSeconds in ReplicaSet is not Supported";
-        errors.push(FieldError::forbidden(
-            format!("{spec_path}.activeDeadlineSeconds"),
-            detail,
-        ));
+        errors.push(FieldError::forbidden(format!("{spec_path}.activeDeadlineSeconds"), detail));
     }
     errors
 }
 
-fn selector(
-    owner: Owner,
-    selector: &Value,
-    template: &Value,
-    path: &str,
-    errors: &mut Vec<FieldError>,
-) {
+fn selector(owner: Owner, selector: &Value, template: &Value, path: &str, errors: &mut Vec<FieldError>) {
     if selector.is_null() {
         return; // The schema asks for it.
     }
@@ -98,21 +76,12 @@ fn selector(
         return;
     };
     if parsed == LabelSelector::default() {
-        let kind = if owner == Owner::Deployment {
-            "deployment"
-        } else {
-            "replicaset"
-        };
-        errors.push(invalid(
-            "spec.selector",
-            selector,
-            format!("empty selector is invalid for {kind}"),
-        ));
+        let kind = if owner == Owner::Deployment { "deployment" } else { "replicaset" };
+        errors.push(invalid("spec.selector", selector, format!("empty selector is invalid for {kind}")));
         return;
     }
     let labels = &template["metadata"]["labels"];
-    let parsed_labels: BTreeMap<String, String> =
-        serde_json::from_value(labels.clone()).unwrap_or_default();
+    let parsed_labels: BTreeMap<String, String> = serde_json::from_value(labels.clone()).unwrap_or_default();
     if !parsed.matches(&parsed_labels) {
         let detail = "`selector` does not match template `labels`";
         errors.push(invalid(format!("{path}.metadata.labels"), labels, detail));
@@ -125,17 +94,13 @@ fn spec(path: &str, spec: &Value, errors: &mut Vec<FieldError>) {
     let mut names = BTreeSet::new();
     let mut port_names = BTreeSet::new();
     for list in ["initContainers", "containers", "ephemeralContainers"] {
+        let mut here: BTreeSet<&str> = BTreeSet::new();
         for (index, item) in spec[list].as_array().into_iter().flatten().enumerate() {
             let path = format!("{path}.{list}[{index}]");
             let name = item["name"].as_str().unwrap_or_default();
             // Twins in one list were found by the schema.
-            let twin = spec[list]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .take(index)
-                .any(|other| other["name"] == item["name"]);
-            if !name.is_empty() && !names.insert(name.to_owned()) && !twin {
+            let twin = name.is_empty() || !here.insert(name);
+            if !twin && !names.insert(name) {
                 errors.push(FieldError::new(
                     FieldErrorKind::Duplicate,
                     format!("{path}.name"),
@@ -143,42 +108,24 @@ fn spec(path: &str, spec: &Value, errors: &mut Vec<FieldError>) {
                     "",
                 ));
             }
-            container(&path, item, &volumes, errors);
+            container(&path, item, list == "initContainers", &volumes, errors);
             if list == "containers" {
                 for (index, port) in item["ports"].as_array().into_iter().flatten().enumerate() {
                     let name = port["name"].as_str().unwrap_or_default();
-                    if !name.is_empty()
-                        && !port_names.insert((item["name"].as_str(), name.to_owned()))
-                    {
+                    if !name.is_empty() && !port_names.insert((item["name"].as_str(), name.to_owned())) {
                         let path = format!("{path}.ports[{index}].name");
-                        errors.push(FieldError::new(
-                            FieldErrorKind::Duplicate,
-                            path,
-                            port["name"].to_string(),
-                            "",
-                        ));
+                        errors.push(FieldError::new(FieldErrorKind::Duplicate, path, port["name"].to_string(), ""));
                     }
                 }
             }
         }
     }
     let grace = format!("{path}.terminationGracePeriodSeconds");
-    if spec["terminationGracePeriodSeconds"]
-        .as_i64()
-        .is_some_and(|seconds| seconds < 0)
-    {
-        errors.push(invalid(
-            grace,
-            &spec["terminationGracePeriodSeconds"],
-            "must be greater than or equal to 0",
-        ));
+    if spec["terminationGracePeriodSeconds"].as_i64().is_some_and(|seconds| seconds < 0) {
+        errors.push(invalid(grace, &spec["terminationGracePeriodSeconds"], "must be greater than or equal to 0"));
     }
     let mut problems = Vec::new();
-    crate::api::validate::metadata::label_map(
-        &format!("{path}.nodeSelector"),
-        &spec["nodeSelector"],
-        &mut problems,
-    );
+    crate::api::validate::metadata::label_map(&format!("{path}.nodeSelector"), &spec["nodeSelector"], &mut problems);
     errors.extend(problems);
 }
 
@@ -188,14 +135,9 @@ fn volumes(path: &str, volumes: &Value, errors: &mut Vec<FieldError>) -> BTreeSe
     for (index, volume) in volumes.as_array().into_iter().flatten().enumerate() {
         let path = format!("{path}[{index}]");
         names.extend(volume["name"].as_str().map(str::to_owned));
-        let sources: Vec<&str> = sources()
-            .filter(|source| !volume[source].is_null())
-            .collect();
+        let sources: Vec<&str> = sources().filter(|source| !volume[source].is_null()).collect();
         for source in sources.iter().skip(1) {
-            errors.push(FieldError::forbidden(
-                format!("{path}.{source}"),
-                "may not specify more than 1 volume type",
-            ));
+            errors.push(FieldError::forbidden(format!("{path}.{source}"), "may not specify more than 1 volume type"));
         }
         if sources.is_empty() && volume.is_object() {
             errors.push(FieldError::required(&path, "must specify a volume type"));
@@ -215,14 +157,11 @@ fn volumes(path: &str, volumes: &Value, errors: &mut Vec<FieldError>) -> BTreeSe
             }
         }
         let medium = &volume["emptyDir"]["medium"];
-        if medium.as_str().is_some_and(|medium| {
-            !medium.is_empty() && medium != "Memory" && !medium.starts_with("HugePages")
-        }) {
-            errors.push(not_supported(
-                format!("{path}.emptyDir.medium"),
-                medium,
-                &["", "Memory"],
-            ));
+        if medium
+            .as_str()
+            .is_some_and(|medium| !medium.is_empty() && medium != "Memory" && !medium.starts_with("HugePages"))
+        {
+            errors.push(not_supported(format!("{path}.emptyDir.medium"), medium, &["", "Memory"]));
         }
     }
     names
@@ -234,10 +173,7 @@ fn sources() -> impl Iterator<Item = &'static str> {
         Type::Struct(volume) => volume().fields,
         _ => &[],
     };
-    fields
-        .iter()
-        .map(|field| field.name)
-        .filter(|name| *name != "name")
+    fields.iter().map(|field| field.name).filter(|name| *name != "name")
 }
 
 fn backsteps(path: &str, text: &str, errors: &mut Vec<FieldError>) {
@@ -247,195 +183,12 @@ fn backsteps(path: &str, text: &str, errors: &mut Vec<FieldError>) {
 }
 
 /// Checks a path below a volume's root.
-fn relative(path: &str, text: &str, errors: &mut Vec<FieldError>) {
+pub(super) fn relative(path: &str, text: &str, errors: &mut Vec<FieldError>) {
     if text.starts_with('/') {
         errors.push(invalid_text(path, text, "must be a relative path"));
     }
     backsteps(path, text, errors);
     if text.starts_with("..") && !text.starts_with("../") && text != ".." {
         errors.push(invalid_text(path, text, "must not start with '..'"));
-    }
-}
-
-fn container(
-    path: &str,
-    container: &Value,
-    volumes: &BTreeSet<String>,
-    errors: &mut Vec<FieldError>,
-) {
-    match container["image"].as_str() {
-        None | Some("") => errors.push(FieldError::required(format!("{path}.image"), "")),
-        Some(image) if image.trim() != image => {
-            errors.push(invalid_text(
-                &format!("{path}.image"),
-                image,
-                "must not have leading or trailing whitespace",
-            ));
-        }
-        Some(_) => {}
-    }
-    for (index, variable) in container["env"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate()
-    {
-        let path = format!("{path}.env[{index}].valueFrom");
-        let source = &variable["valueFrom"];
-        if let Some(source) = source.as_object() {
-            let given = source.values().filter(|item| !item.is_null()).count();
-            if variable["value"]
-                .as_str()
-                .is_some_and(|value| !value.is_empty())
-            {
-                errors.push(FieldError::invalid(
-                    &path,
-                    "",
-                    "may not be specified when `value` is not empty",
-                ));
-            } else if given == 0 {
-                let detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`";
-                errors.push(FieldError::invalid(&path, "", detail));
-            } else if given > 1 {
-                errors.push(FieldError::invalid(
-                    &path,
-                    "",
-                    "may not have more than one field specified at a time",
-                ));
-            }
-        }
-        for kind in ["configMapKeyRef", "secretKeyRef"] {
-            if source[kind].is_object()
-                && source[kind]["name"].as_str().unwrap_or_default().is_empty()
-            {
-                errors.push(FieldError::required(format!("{path}.{kind}.name"), ""));
-            }
-        }
-    }
-    for (index, source) in container["envFrom"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate()
-    {
-        let path = format!("{path}.envFrom[{index}]");
-        match (
-            source["configMapRef"].is_object(),
-            source["secretRef"].is_object(),
-        ) {
-            (false, false) => errors.push(FieldError::invalid(
-                path,
-                "",
-                "must specify one of: `configMapRef` or `secretRef`",
-            )),
-            (true, true) => errors.push(FieldError::invalid(
-                path,
-                "",
-                "may not have more than one field specified at a time",
-            )),
-            (config_map, _) => {
-                let kind = if config_map {
-                    "configMapRef"
-                } else {
-                    "secretRef"
-                };
-                if source[kind]["name"].as_str().unwrap_or_default().is_empty() {
-                    errors.push(FieldError::required(format!("{path}.{kind}.name"), ""));
-                }
-            }
-        }
-    }
-    for (index, mount) in container["volumeMounts"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .enumerate()
-    {
-        let path = format!("{path}.volumeMounts[{index}]");
-        if let Some(name) = mount["name"]
-            .as_str()
-            .filter(|name| !name.is_empty() && !volumes.contains(*name))
-        {
-            errors.push(FieldError::new(
-                FieldErrorKind::NotFound,
-                format!("{path}.name"),
-                Value::from(name).to_string(),
-                "",
-            ));
-        }
-        if mount["mountPath"]
-            .as_str()
-            .is_some_and(|path| path.contains(':'))
-        {
-            errors.push(invalid(
-                format!("{path}.mountPath"),
-                &mount["mountPath"],
-                "must not contain ':'",
-            ));
-        }
-        let sub = mount["subPath"].as_str().unwrap_or_default();
-        relative(&format!("{path}.subPath"), sub, errors);
-        if !sub.is_empty()
-            && mount["subPathExpr"]
-                .as_str()
-                .is_some_and(|path| !path.is_empty())
-        {
-            errors.push(invalid(
-                format!("{path}.subPathExpr"),
-                &mount["subPathExpr"],
-                "subPathExpr and subPath are mutually exclusive",
-            ));
-        }
-    }
-    resources(
-        &format!("{path}.resources"),
-        &container["resources"],
-        errors,
-    );
-}
-
-/// Checks that no amount is below zero, and none asked for above its limit.
-fn resources(path: &str, resources: &Value, errors: &mut Vec<FieldError>) {
-    let amounts = |field: &str| -> BTreeMap<String, Quantity> {
-        serde_json::from_value(resources[field].clone()).unwrap_or_default()
-    };
-    let (limits, requests) = (amounts("limits"), amounts("requests"));
-    for (field, amounts) in [("limits", &limits), ("requests", &requests)] {
-        for (name, amount) in amounts {
-            let path = format!("{path}.{field}");
-            if amount.is_negative() {
-                let detail = "must be greater than or equal to 0";
-                errors.push(invalid_text(
-                    &format!("{path}[{name}]"),
-                    &amount.to_string(),
-                    detail,
-                ));
-            }
-            let faults = crate::api::names::qualified_name(name);
-            errors.extend(
-                faults
-                    .into_iter()
-                    .map(|detail| invalid_text(&path, name, detail)),
-            );
-            let standard = matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage")
-                || name.starts_with("hugepages-");
-            if !standard && !name.contains('/') {
-                errors.push(invalid_text(
-                    &path,
-                    name,
-                    "must be a standard resource for containers",
-                ));
-            }
-        }
-    }
-    for (name, request) in &requests {
-        if let Some(limit) = limits.get(name).filter(|limit| request > *limit) {
-            let detail = format!("must be less than or equal to {name} limit of {limit}");
-            errors.push(invalid_text(
-                &format!("{path}.requests"),
-                &request.to_string(),
-                detail,
-            ));
-        }
     }
 }

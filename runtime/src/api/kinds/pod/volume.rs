@@ -1,13 +1,12 @@
 //! Volumes a pod can mount, and the sources that hosts serve: configMap, secret, emptyDir, hostPath.
 
 use crate::api::kinds::{
-    AWSElasticBlockStoreVolumeSource, AzureDiskVolumeSource, AzureFileVolumeSource,
-    CSIVolumeSource, CephFSVolumeSource, CinderVolumeSource, DownwardAPIVolumeSource,
-    EphemeralVolumeSource, FCVolumeSource, FlexVolumeSource, FlockerVolumeSource,
-    GCEPersistentDiskVolumeSource, GlusterfsVolumeSource, ISCSIVolumeSource, NFSVolumeSource,
-    PersistentVolumeClaimVolumeSource, PhotonPersistentDiskVolumeSource, PortworxVolumeSource,
-    ProjectedVolumeSource, QuobyteVolumeSource, RBDVolumeSource, ScaleIOVolumeSource,
-    StorageOSVolumeSource, VsphereVirtualDiskVolumeSource,
+    AWSElasticBlockStoreVolumeSource, AzureDiskVolumeSource, AzureFileVolumeSource, CSIVolumeSource,
+    CephFSVolumeSource, CinderVolumeSource, DownwardAPIVolumeSource, EphemeralVolumeSource, FCVolumeSource,
+    FlexVolumeSource, FlockerVolumeSource, GCEPersistentDiskVolumeSource, GlusterfsVolumeSource, ISCSIVolumeSource,
+    NFSVolumeSource, PersistentVolumeClaimVolumeSource, PhotonPersistentDiskVolumeSource, PortworxVolumeSource,
+    ProjectedVolumeSource, QuobyteVolumeSource, RBDVolumeSource, ScaleIOVolumeSource, StorageOSVolumeSource,
+    VsphereVirtualDiskVolumeSource,
 };
 use crate::api::value::Quantity;
 use bowline_macros::Schema;
@@ -130,14 +129,10 @@ pub struct EmptyDirVolumeSource {
     /// Where it is kept: empty for disk, `Memory`.
     pub medium: Option<String>,
     /// The most it may hold.
-    #[object(not_enforced = "the size of a directory is not watched yet")]
+    #[object(not_enforced = "only a directory with `medium: Memory` is limited")]
     pub size_limit: Option<Quantity>,
     /// Permission bits of the directory.
-    #[object(
-        min = 0,
-        max = 1023,
-        not_enforced = "the directory is open to all users of the pod"
-    )]
+    #[object(min = 0, max = 1023, not_enforced = "the directory is open to all users of the pod")]
     pub mode: Option<i32>,
 }
 

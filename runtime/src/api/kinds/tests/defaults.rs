@@ -9,11 +9,7 @@ fn check(case: &str, value: Value, expected: &[(&str, Value)]) {
     let mut defaulted = value;
     default::apply(kind, &mut defaulted);
     for (pointer, expected) in expected {
-        assert_eq!(
-            defaulted.pointer(pointer).unwrap_or(&Value::Null),
-            expected,
-            "{case}: {pointer}"
-        );
+        assert_eq!(defaulted.pointer(pointer).unwrap_or(&Value::Null), expected, "{case}: {pointer}");
     }
     let mut again = defaulted.clone();
     default::apply(kind, &mut again);
@@ -33,10 +29,7 @@ fn pods_get_the_defaults_of_kubernetes() {
             ("/spec/securityContext", json!({})),
             ("/spec/enableServiceLinks", json!(true)),
             ("/spec/containers/0/imagePullPolicy", json!("IfNotPresent")),
-            (
-                "/spec/containers/0/terminationMessagePath",
-                json!("/dev/termination-log"),
-            ),
+            ("/spec/containers/0/terminationMessagePath", json!("/dev/termination-log")),
             ("/spec/containers/0/terminationMessagePolicy", json!("File")),
             ("/spec/containers/0/resources", json!({})),
             ("/status/phase", json!("Pending")),
@@ -51,11 +44,7 @@ fn pods_get_the_defaults_of_kubernetes() {
         ("web@sha256:00", "IfNotPresent"),
         ("web:latest@sha256:00", "IfNotPresent"),
     ] {
-        check(
-            name,
-            with(pod(), image, json!(name)),
-            &[("/spec/containers/0/imagePullPolicy", json!(policy))],
-        );
+        check(name, with(pod(), image, json!(name)), &[("/spec/containers/0/imagePullPolicy", json!(policy))]);
     }
     check(
         "limits become requests",
@@ -64,10 +53,12 @@ fn pods_get_the_defaults_of_kubernetes() {
             "/spec/containers/0/resources",
             json!({ "limits": { "cpu": "1", "memory": "1Gi" }, "requests": { "cpu": "500m" } }),
         ),
-        &[(
-            "/spec/containers/0/resources/requests",
-            json!({ "cpu": "500m", "memory": "1Gi" }),
-        )],
+        &[("/spec/containers/0/resources/requests", json!({ "cpu": "500m", "memory": "1Gi" }))],
+    );
+    check(
+        "amounts are written canonically",
+        with(pod(), "/spec/containers/0/resources/requests", json!({ "cpu": 0.5, "memory": "1.5Gi" })),
+        &[("/spec/containers/0/resources/requests", json!({ "cpu": "500m", "memory": "1536Mi" }))],
     );
     check(
         "ports on the host's network",
@@ -76,10 +67,7 @@ fn pods_get_the_defaults_of_kubernetes() {
             "/spec/containers/0/ports",
             json!([{ "containerPort": 80 }]),
         ),
-        &[(
-            "/spec/containers/0/ports/0",
-            json!({ "containerPort": 80, "hostPort": 80, "protocol": "TCP" }),
-        )],
+        &[("/spec/containers/0/ports/0", json!({ "containerPort": 80, "hostPort": 80, "protocol": "TCP" }))],
     );
     check(
         "volumes",
@@ -97,11 +85,7 @@ fn pods_get_the_defaults_of_kubernetes() {
     );
     check(
         "probes",
-        with(
-            pod(),
-            "/spec/containers/0/livenessProbe",
-            json!({ "httpGet": { "port": 80 } }),
-        ),
+        with(pod(), "/spec/containers/0/livenessProbe", json!({ "httpGet": { "port": 80 } })),
         &[(
             "/spec/containers/0/livenessProbe",
             json!({
@@ -130,39 +114,21 @@ fn workloads_get_the_defaults_of_kubernetes() {
                 "/spec/strategy",
                 json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": "25%" } }),
             ),
-            (
-                "/spec/template/spec/containers/0/imagePullPolicy",
-                json!("IfNotPresent"),
-            ),
+            ("/spec/template/spec/containers/0/imagePullPolicy", json!("IfNotPresent")),
             ("/spec/template/spec/containers/0/resources", json!({})),
         ],
     );
     check(
         "a deployment that recreates",
-        with(
-            deployment(),
-            "/spec/strategy",
-            json!({ "type": "Recreate" }),
-        ),
+        with(deployment(), "/spec/strategy", json!({ "type": "Recreate" })),
         &[("/spec/strategy", json!({ "type": "Recreate" }))],
     );
     check(
         "half a rolling update",
-        with(
-            deployment(),
-            "/spec/strategy",
-            json!({ "rollingUpdate": { "maxSurge": 0 } }),
-        ),
-        &[(
-            "/spec/strategy/rollingUpdate",
-            json!({ "maxSurge": 0, "maxUnavailable": "25%" }),
-        )],
+        with(deployment(), "/spec/strategy", json!({ "rollingUpdate": { "maxSurge": 0 } })),
+        &[("/spec/strategy/rollingUpdate", json!({ "maxSurge": 0, "maxUnavailable": "25%" }))],
     );
-    check(
-        "zero is a number",
-        with(deployment(), "/spec/replicas", json!(0)),
-        &[("/spec/replicas", json!(0))],
-    );
+    check("zero is a number", with(deployment(), "/spec/replicas", json!(0)), &[("/spec/replicas", json!(0))]);
     check(
         "a job",
         with(job(), "/metadata/uid", json!("u")),
@@ -173,24 +139,15 @@ fn workloads_get_the_defaults_of_kubernetes() {
             ("/spec/completionMode", json!("NonIndexed")),
             ("/spec/suspend", json!(false)),
             ("/spec/podReplacementPolicy", json!("TerminatingOrFailed")),
-            (
-                "/spec/selector/matchLabels",
-                json!({ "batch.kubernetes.io/controller-uid": "u" }),
-            ),
+            ("/spec/selector/matchLabels", json!({ "batch.kubernetes.io/controller-uid": "u" })),
             ("/spec/template/metadata/labels/job-name", json!("once")),
-            (
-                "/spec/template/metadata/labels/batch.kubernetes.io~1controller-uid",
-                json!("u"),
-            ),
+            ("/spec/template/metadata/labels/batch.kubernetes.io~1controller-uid", json!("u")),
         ],
     );
     check(
         "a work queue",
         with(job(), "/spec/parallelism", json!(3)),
-        &[
-            ("/spec/completions", Value::Null),
-            ("/spec/parallelism", json!(3)),
-        ],
+        &[("/spec/completions", Value::Null), ("/spec/parallelism", json!(3))],
     );
     check(
         "a cron job",
@@ -202,46 +159,33 @@ fn workloads_get_the_defaults_of_kubernetes() {
             ("/spec/failedJobsHistoryLimit", json!(1)),
             ("/spec/jobTemplate/spec/backoffLimit", json!(6)),
             ("/spec/jobTemplate/spec/selector", Value::Null),
-            (
-                "/spec/jobTemplate/spec/template/spec/containers/0/imagePullPolicy",
-                json!("IfNotPresent"),
-            ),
+            ("/spec/jobTemplate/spec/template/spec/containers/0/imagePullPolicy", json!("IfNotPresent")),
         ],
     );
 }
 
 #[test]
 fn the_small_kinds_get_their_defaults() {
-    let object = |version: &str, kind: &str| json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "a" } });
+    let object =
+        |version: &str, kind: &str| json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "a" } });
     check(
         "a namespace",
         object("v1", "Namespace"),
         &[
-            (
-                "/metadata/labels",
-                json!({ "kubernetes.io/metadata.name": "a" }),
-            ),
+            ("/metadata/labels", json!({ "kubernetes.io/metadata.name": "a" })),
             ("/spec/finalizers", json!(["kubernetes"])),
             ("/status/phase", json!("Active")),
         ],
     );
     check(
         "a namespace on its way out keeps its lack of finalizers",
-        with(
-            object("v1", "Namespace"),
-            "/status/phase",
-            json!("Terminating"),
-        ),
+        with(object("v1", "Namespace"), "/status/phase", json!("Terminating")),
         &[("/spec/finalizers", Value::Null)],
     );
     check(
         "a secret",
         with(
-            with(
-                object("v1", "Secret"),
-                "/stringData",
-                json!({ "a": "x", "b": "y" }),
-            ),
+            with(object("v1", "Secret"), "/stringData", json!({ "a": "x", "b": "y" })),
             "/data",
             json!({ "a": "b2xk", "c": "eg==" }),
         ),
@@ -253,24 +197,12 @@ fn the_small_kinds_get_their_defaults() {
     );
     check(
         "a repository",
-        with(
-            object("bowline.dev/v1alpha1", "GitRepository"),
-            "/spec/url",
-            json!("/srv/config"),
-        ),
-        &[
-            ("/spec/interval", json!("1m")),
-            ("/spec/timeout", json!("60s")),
-            ("/spec/ref", json!({})),
-        ],
+        with(object("bowline.dev/v1alpha1", "GitRepository"), "/spec/url", json!("/srv/config")),
+        &[("/spec/interval", json!("1m")), ("/spec/timeout", json!("1m")), ("/spec/ref", json!({}))],
     );
     check(
         "an application",
-        with(
-            object("bowline.dev/v1alpha1", "Application"),
-            "/spec/source/name",
-            json!("config"),
-        ),
+        with(object("bowline.dev/v1alpha1", "Application"), "/spec/source/name", json!("config")),
         &[
             ("/spec/path", json!(".")),
             ("/spec/targetNamespace", json!("default")),
@@ -326,11 +258,7 @@ fn no_shape_of_input_panics() {
                 "/status/conditions",
                 "/spec/dependsOn",
             ] {
-                let mut value = with(
-                    json!({ "spec": { "hostNetwork": true } }),
-                    pointer,
-                    sample.clone(),
-                );
+                let mut value = with(json!({ "spec": { "hostNetwork": true } }), pointer, sample.clone());
                 default::apply(kind, &mut value);
                 crate::api::validate::object(kind, &value);
                 crate::api::validate::update(kind, &value, sample);

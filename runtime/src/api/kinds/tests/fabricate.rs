@@ -44,11 +44,7 @@ impl Fabricate {
         }
     }
     fn inner(self, text: Text) -> Self {
-        Self {
-            root: None,
-            text,
-            ..self
-        }
+        Self { root: None, text, ..self }
     }
 }
 
@@ -97,18 +93,10 @@ impl<'de> Deserializer<'de> for Fabricate {
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_unit()
     }
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_unit()
     }
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
         let text = match name {
             "Quantity" => Text::Quantity,
             "Time" => Text::Time,
@@ -134,11 +122,7 @@ impl<'de> Deserializer<'de> for Fabricate {
         self.deserialize_seq(visitor)
     }
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_map(Fields {
-            from: self,
-            names: &["key"],
-            current: "key",
-        })
+        visitor.visit_map(Fields { from: self, names: &["key"], current: "key" })
     }
     fn deserialize_struct<V: Visitor<'de>>(
         self,
@@ -146,11 +130,7 @@ impl<'de> Deserializer<'de> for Fabricate {
         names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_map(Fields {
-            from: self,
-            names,
-            current: "",
-        })
+        visitor.visit_map(Fields { from: self, names, current: "" })
     }
     fn deserialize_enum<V: Visitor<'de>>(
         self,
@@ -158,9 +138,7 @@ impl<'de> Deserializer<'de> for Fabricate {
         _: &'static [&'static str],
         _: V,
     ) -> Result<V::Value, Error> {
-        Err(serde::de::Error::custom(format!(
-            "no enum such as `{name}` is expected"
-        )))
+        Err(serde::de::Error::custom(format!("no enum such as `{name}` is expected")))
     }
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_str("key")
@@ -171,17 +149,11 @@ impl<'de> Deserializer<'de> for Fabricate {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.text {
             // Any JSON: a trie of fields.
-            Text::FieldsV1 => visitor.visit_map(Fields {
-                from: self.inner(Text::Plain),
-                names: &["f:spec"],
-                current: "",
-            }),
+            Text::FieldsV1 => {
+                visitor.visit_map(Fields { from: self.inner(Text::Plain), names: &["f:spec"], current: "" })
+            }
             Text::Quantity => visitor.visit_str(self.answer()),
-            Text::Nothing => visitor.visit_map(Fields {
-                from: self,
-                names: &[],
-                current: "",
-            }),
+            Text::Nothing => visitor.visit_map(Fields { from: self, names: &[], current: "" }),
             // A number or a text.
             _ if self.zero => visitor.visit_str("25%"),
             _ => visitor.visit_i32(7),
@@ -193,14 +165,8 @@ struct One(Option<Fabricate>);
 
 impl<'de> SeqAccess<'de> for One {
     type Error = Error;
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Error> {
-        self.0
-            .take()
-            .map(|from| seed.deserialize(from.inner(from.text)))
-            .transpose()
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
+        self.0.take().map(|from| seed.deserialize(from.inner(from.text))).transpose()
     }
 }
 
@@ -212,10 +178,7 @@ struct Fields {
 
 impl<'de> MapAccess<'de> for Fields {
     type Error = Error;
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Error> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
         let Some((name, rest)) = self.names.split_first() else {
             return Ok(None);
         };
@@ -225,14 +188,8 @@ impl<'de> MapAccess<'de> for Fields {
     }
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
         let from = match (self.current, self.from.root) {
-            ("apiVersion", Some(_)) => Fabricate {
-                text: Text::ApiVersion,
-                ..self.from
-            },
-            ("kind", Some(_)) => Fabricate {
-                text: Text::Kind,
-                ..self.from
-            },
+            ("apiVersion", Some(_)) => Fabricate { text: Text::ApiVersion, ..self.from },
+            ("kind", Some(_)) => Fabricate { text: Text::Kind, ..self.from },
             // Only the values in the data of a ConfigMap or Secret may be bytes; a plain text does not ask twice.
             ("data" | "binaryData", _) => self.from.inner(Text::Bytes),
             ("key", None) => self.from,

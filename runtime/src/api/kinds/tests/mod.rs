@@ -18,9 +18,7 @@ use crate::api::Kind;
 #[track_caller]
 fn kind_of(value: &Value) -> &'static Kind {
     let text = |field: &str| value[field].as_str().unwrap_or_default();
-    builtin()
-        .find(text("apiVersion"), text("kind"))
-        .expect("a built-in kind")
+    builtin().find(text("apiVersion"), text("kind")).expect("a built-in kind")
 }
 
 /// Returns a Deployment that is fine.

@@ -11,21 +11,18 @@ use crate::api::schema::Type;
 use crate::api::{Object, strict};
 
 /// Fields of the one shared condition that older kinds' conditions lack.
-const BEYOND_UPSTREAM: [&str; 2] = [
-    "Namespace.status.conditions[0].observedGeneration",
-    "ReplicaSet.status.conditions[0].observedGeneration",
-];
+const BEYOND_UPSTREAM: [&str; 2] =
+    ["Namespace.status.conditions[0].observedGeneration", "ReplicaSet.status.conditions[0].observedGeneration"];
 
 /// Returns the paths of all leaves.
 fn paths(prefix: &str, value: &Value, found: &mut Vec<String>) {
     match value {
-        Value::Object(map) if !map.is_empty() => map
-            .iter()
-            .for_each(|(name, item)| paths(&format!("{prefix}.{name}"), item, found)),
-        Value::Array(list) => list
-            .iter()
-            .enumerate()
-            .for_each(|(index, item)| paths(&format!("{prefix}[{index}]"), item, found)),
+        Value::Object(map) if !map.is_empty() => {
+            map.iter().for_each(|(name, item)| paths(&format!("{prefix}.{name}"), item, found))
+        }
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(index, item)| paths(&format!("{prefix}[{index}]"), item, found))
+        }
         _ => found.push(prefix.to_owned()),
     }
 }
@@ -73,32 +70,15 @@ where
     let kind = Ours::kind();
     assert_eq!(
         (kind.api_version(), kind.kind, kind.plural),
-        (
-            Upstream::API_VERSION.into(),
-            Upstream::KIND,
-            Upstream::URL_PATH_SEGMENT
-        )
+        (Upstream::API_VERSION.into(), Upstream::KIND, Upstream::URL_PATH_SEGMENT)
     );
     for zero in [false, true] {
         let root = Some((Upstream::API_VERSION, Upstream::KIND));
-        let upstream = Upstream::deserialize(Fabricate {
-            root,
-            zero,
-            text: Text::Plain,
-        })
-        .expect("every field can be made");
+        let upstream =
+            Upstream::deserialize(Fabricate { root, zero, text: Text::Plain }).expect("every field can be made");
         let full = serde_json::to_value(upstream).expect("writes");
-        assert!(
-            leaves(&full).len() > 10,
-            "{}: an object with every field set is large",
-            kind.kind
-        );
-        assert_eq!(
-            strict::unknown_fields(kind, &full),
-            [],
-            "{}: every field is declared",
-            kind.kind
-        );
+        assert!(leaves(&full).len() > 10, "{}: an object with every field set is large", kind.kind);
+        assert_eq!(strict::unknown_fields(kind, &full), [], "{}: every field is declared", kind.kind);
         let ours: Ours = serde_json::from_value(full.clone()).expect("parses as ours");
         assert_eq!(ours.to_value(), full, "{}: nothing is lost", kind.kind);
     }
@@ -106,22 +86,11 @@ where
     let mut declared = from_schema(&Type::Struct(kind.root));
     declared["apiVersion"] = json!(kind.api_version());
     declared["kind"] = json!(kind.kind);
-    let upstream: Upstream =
-        serde_json::from_value(declared.clone()).expect("parses as Kubernetes'");
+    let upstream: Upstream = serde_json::from_value(declared.clone()).expect("parses as Kubernetes'");
     let back = serde_json::to_value(upstream).expect("writes");
-    assert_eq!(
-        leaves(&declared),
-        leaves(&back),
-        "{}: Kubernetes has every declared field",
-        kind.kind
-    );
+    assert_eq!(leaves(&declared), leaves(&back), "{}: Kubernetes has every declared field", kind.kind);
     let ours: Ours = serde_json::from_value(declared.clone()).expect("parses as ours");
-    assert_eq!(
-        ours.to_value(),
-        declared,
-        "{}: the schema is that of the type",
-        kind.kind
-    );
+    assert_eq!(ours.to_value(), declared, "{}: the schema is that of the type", kind.kind);
 }
 
 #[test]
@@ -171,10 +140,6 @@ fn kinds_are_found_by_every_name() {
         ("app", "Application"),
         ("gitrepo", "GitRepository"),
     ] {
-        assert_eq!(
-            builtin().lookup(word).map(|found| found.kind),
-            Some(kind),
-            "{word}"
-        );
+        assert_eq!(builtin().lookup(word).map(|found| found.kind), Some(kind), "{word}");
     }
 }

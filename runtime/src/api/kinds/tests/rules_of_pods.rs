@@ -5,27 +5,15 @@ use super::{pod, with};
 
 #[test]
 fn pods_are_checked_as_a_whole() {
-    check(
-        "no containers",
-        with(pod(), "/spec/containers", json!([])),
-        &["spec.containers: Required value"],
-    );
+    check("no containers", with(pod(), "/spec/containers", json!([])), &["spec.containers: Required value"]);
     check(
         "twins",
-        with(
-            pod(),
-            "/spec/containers/9",
-            json!({ "name": "web", "image": "a:1" }),
-        ),
+        with(pod(), "/spec/containers/9", json!({ "name": "web", "image": "a:1" })),
         &["spec.containers[1].name: Duplicate value: \"web\""],
     );
     check(
         "twins in two lists",
-        with(
-            pod(),
-            "/spec/initContainers",
-            json!([{ "name": "web", "image": "a:1" }]),
-        ),
+        with(pod(), "/spec/initContainers", json!([{ "name": "web", "image": "a:1" }])),
         &["spec.containers[0].name: Duplicate value: \"web\""],
     );
     check(
@@ -42,20 +30,12 @@ fn pods_are_checked_as_a_whole() {
     );
     check(
         "two sources",
-        with(
-            pod(),
-            "/spec/volumes",
-            json!([{ "name": "a", "emptyDir": {}, "hostPath": { "path": "/" } }]),
-        ),
+        with(pod(), "/spec/volumes", json!([{ "name": "a", "emptyDir": {}, "hostPath": { "path": "/" } }])),
         &["spec.volumes[0].emptyDir: Forbidden: may not specify more than 1 volume type"],
     );
     check(
         "a path that climbs",
-        with(
-            pod(),
-            "/spec/volumes",
-            json!([{ "name": "a", "hostPath": { "path": "/a/../b" } }]),
-        ),
+        with(pod(), "/spec/volumes", json!([{ "name": "a", "hostPath": { "path": "/a/../b" } }])),
         &["spec.volumes[0].hostPath.path: Invalid value: \"/a/../b\": must not contain '..'"],
     );
     check(
@@ -71,11 +51,7 @@ fn pods_are_checked_as_a_whole() {
     );
     check(
         "a bare resource",
-        with(
-            pod(),
-            "/spec/containers/0/resources/requests",
-            json!({ "cores": "1" }),
-        ),
+        with(pod(), "/spec/containers/0/resources/requests", json!({ "cores": "1" })),
         &[
             "spec.containers[0].resources.requests: Invalid value: \"cores\": must be a standard resource for containers",
         ],
@@ -115,5 +91,46 @@ fn pods_are_checked_as_a_whole() {
             json!([{ "containerPort": 53, "protocol": "UDP" }, { "containerPort": 53 }]),
         ),
         &[],
+    );
+}
+
+#[test]
+fn sources_of_variables_and_handlers_of_probes_are_checked() {
+    let source = |source: serde_json::Value| {
+        with(pod(), "/spec/containers/0/env", json!([{ "name": "A", "valueFrom": source }]))
+    };
+    check("a label", source(json!({ "fieldRef": { "fieldPath": "metadata.labels['app']" } })), &[]);
+    check(
+        "a field that no variable shows",
+        source(json!({ "fieldRef": { "fieldPath": "spec.hostname" } })),
+        &[
+            "spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Unsupported value: \"spec.hostname\": supported values: \
+           \"metadata.name\", \"metadata.namespace\", \"metadata.uid\", \"spec.nodeName\", \"spec.serviceAccountName\", \
+           \"status.hostIP\", \"status.hostIPs\", \"status.podIP\", \"status.podIPs\"",
+        ],
+    );
+    check(
+        "a resource that no variable shows",
+        source(json!({ "resourceFieldRef": { "resource": "limits.disk" } })),
+        &[
+            "spec.containers[0].env[0].valueFrom.resourceFieldRef.resource: Unsupported value: \"limits.disk\": supported \
+           values: \"limits.cpu\", \"limits.ephemeral-storage\", \"limits.memory\", \"requests.cpu\", \
+           \"requests.ephemeral-storage\", \"requests.memory\"",
+        ],
+    );
+    let probe = json!({ "exec": { "command": ["true"] }, "tcpSocket": { "port": 80 }, "successThreshold": 2 });
+    check(
+        "two handlers",
+        with(pod(), "/spec/containers/0/livenessProbe", probe),
+        &[
+            "spec.containers[0].livenessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type",
+            "spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1",
+        ],
+    );
+    check(
+        "a probe of what ends",
+        with(pod(), "/spec/initContainers", json!([{ "name": "i", "image": "i:1", "readinessProbe": { "exec": {} } }])),
+        &["spec.initContainers[0].readinessProbe: Forbidden: may not be set for init containers without \
+           restartPolicy=Always"],
     );
 }

@@ -7,10 +7,8 @@ use crate::api::{default, strict};
 fn an_unknown_field_is_named_with_the_one_that_was_meant() {
     #[track_caller]
     fn check(value: &Value, expected: &[&str]) {
-        let found: Vec<String> = strict::unknown_fields(kind_of(value), value)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let found: Vec<String> =
+            strict::unknown_fields(kind_of(value), value).iter().map(ToString::to_string).collect();
         assert_eq!(found, expected);
     }
     check(&deployment(), &[]);
@@ -19,31 +17,16 @@ fn an_unknown_field_is_named_with_the_one_that_was_meant() {
         &["unknown field \"spec.replica\", did you mean `replicas`?"],
     );
     check(
-        &with(
-            deployment(),
-            "/spec/template/spec/containers/0/imagePullPolcy",
-            json!("x"),
-        ),
-        &[
-            "unknown field \"spec.template.spec.containers[0].imagePullPolcy\", did you mean `imagePullPolicy`?",
-        ],
+        &with(deployment(), "/spec/template/spec/containers/0/imagePullPolcy", json!("x")),
+        &["unknown field \"spec.template.spec.containers[0].imagePullPolcy\", did you mean `imagePullPolicy`?"],
     );
     check(
         &with(pod(), "/spec/containers/0/Image", json!("x")),
         &["unknown field \"spec.containers[0].Image\", did you mean `image`?"],
     );
-    check(
-        &with(pod(), "/spec/somethingElse", json!(1)),
-        &["unknown field \"spec.somethingElse\""],
-    );
-    check(
-        &with(pod(), "/extra", json!(1)),
-        &["unknown field \"extra\""],
-    );
-    check(
-        &with(pod(), "/metadata/labels", json!({ "anything": "goes" })),
-        &[],
-    );
+    check(&with(pod(), "/spec/somethingElse", json!(1)), &["unknown field \"spec.somethingElse\""]);
+    check(&with(pod(), "/extra", json!(1)), &["unknown field \"extra\""]);
+    check(&with(pod(), "/metadata/labels", json!({ "anything": "goes" })), &[]);
 }
 
 #[test]
@@ -54,11 +37,7 @@ fn a_field_without_effect_is_warned_of_once() {
         assert_eq!(strict::warnings(kind, value), expected);
         let mut defaulted = value.clone();
         default::apply(kind, &mut defaulted);
-        assert_eq!(
-            strict::warnings(kind, &defaulted),
-            expected,
-            "defaults add none"
-        );
+        assert_eq!(strict::warnings(kind, &defaulted), expected, "defaults add none");
     }
     check(&deployment(), &[]);
     check(
@@ -67,24 +46,11 @@ fn a_field_without_effect_is_warned_of_once() {
             "/spec/template/spec/containers/0/livenessProbe",
             json!({ "exec": { "command": ["true"] } }),
         ),
-        &[
-            "spec.template.spec.containers[0].livenessProbe: stored, not enforced: probes are not run yet",
-        ],
+        &["spec.template.spec.containers[0].livenessProbe: stored, not enforced: probes are not run yet"],
     );
+    check(&with(with(pod(), "/spec/hostPID", json!(false)), "/spec/containers/0/tty", json!(false)), &[]);
     check(
-        &with(
-            with(pod(), "/spec/hostPID", json!(false)),
-            "/spec/containers/0/tty",
-            json!(false),
-        ),
-        &[],
-    );
-    check(
-        &with(
-            pod(),
-            "/spec/volumes",
-            json!([{ "name": "a", "nfs": { "server": "s", "path": "/" } }]),
-        ),
+        &with(pod(), "/spec/volumes", json!([{ "name": "a", "nfs": { "server": "s", "path": "/" } }])),
         &["spec.volumes[0].nfs: stored, not enforced: volumes of this kind cannot be mounted yet"],
     );
     check(
@@ -95,7 +61,8 @@ fn a_field_without_effect_is_warned_of_once() {
 
 #[test]
 fn masked_secrets_tell_equal_from_changed_and_nothing_more() {
-    let secret = |data: Value| json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "a" }, "data": data });
+    let secret =
+        |data: Value| json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "a" }, "data": data });
     let (mut old, mut new) = (
         secret(json!({ "a": "MQ==", "b": "MQ==", "c": "MQ==" })),
         secret(json!({ "a": "MQ==", "b": "Mg==", "d": "MQ==" })),
@@ -103,20 +70,11 @@ fn masked_secrets_tell_equal_from_changed_and_nothing_more() {
     let kind = kind_of(&old);
     let mut alone = old.clone();
     strict::mask_change(kind, &mut old, &mut new);
-    assert_eq!(
-        old["data"],
-        json!({ "a": "(sensitive)", "b": "(sensitive, before)", "c": "(sensitive)" })
-    );
-    assert_eq!(
-        new["data"],
-        json!({ "a": "(sensitive)", "b": "(sensitive, after)", "d": "(sensitive)" })
-    );
+    assert_eq!(old["data"], json!({ "a": "(sensitive)", "b": "(sensitive, before)", "c": "(sensitive)" }));
+    assert_eq!(new["data"], json!({ "a": "(sensitive)", "b": "(sensitive, after)", "d": "(sensitive)" }));
     assert_eq!(new["metadata"]["name"], "a");
     strict::mask(kind, &mut alone);
-    assert_eq!(
-        alone["data"],
-        json!({ "a": "(sensitive)", "b": "(sensitive)", "c": "(sensitive)" })
-    );
+    assert_eq!(alone["data"], json!({ "a": "(sensitive)", "b": "(sensitive)", "c": "(sensitive)" }));
     let mut broken = secret(json!("a secret in the wrong place"));
     strict::mask(kind, &mut broken);
     assert_eq!(broken["data"], "(sensitive)");
@@ -131,7 +89,8 @@ fn masked_secrets_tell_equal_from_changed_and_nothing_more() {
 
 #[test]
 fn equal_values_become_equal_texts() {
-    let resources = json!({ "limits": { "cpu": 0.5, "memory": "1.5Gi" }, "requests": { "cpu": "0.10", "memory": "nonsense" } });
+    let resources =
+        json!({ "limits": { "cpu": 0.5, "memory": "1.5Gi" }, "requests": { "cpu": "0.10", "memory": "nonsense" } });
     let mut value = with(
         with(pod(), "/spec/containers/0/resources", resources),
         "/metadata/creationTimestamp",
@@ -143,9 +102,6 @@ fn equal_values_become_equal_texts() {
         value["spec"]["containers"][0]["resources"],
         json!({ "limits": { "cpu": "500m", "memory": "1536Mi" }, "requests": { "cpu": "100m", "memory": "nonsense" } })
     );
-    assert_eq!(
-        value["metadata"]["creationTimestamp"],
-        "2026-01-01T00:00:00Z"
-    );
+    assert_eq!(value["metadata"]["creationTimestamp"], "2026-01-01T00:00:00Z");
     assert_eq!(value["spec"]["terminationGracePeriodSeconds"], json!(5));
 }

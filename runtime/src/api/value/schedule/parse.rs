@@ -188,10 +188,19 @@ fn fields(text: &str) -> Result<Fields, ParseScheduleError> {
     };
     // The crate counts Sunday as 1 and has a first field for seconds.
     let shifted = Values { listed: weekday.listed.iter().map(|day| day % 7).collect(), star: weekday.star };
-    let translated =
-        format!("0 {} {} {} {} {}", list(&minute, 0), list(&hour, 0), list(&day, 0), list(&month, 0), list(&shifted, 1));
-    let parsed = cron::Schedule::from_str(&translated)
-        .map_err(|_| ParseScheduleError::FieldCount { found: parts.len(), text: text.to_owned(), hint: "" })?;
+    let translated = format!(
+        "0 {} {} {} {} {}",
+        list(&minute, 0),
+        list(&hour, 0),
+        list(&day, 0),
+        list(&month, 0),
+        list(&shifted, 1)
+    );
+    let parsed = cron::Schedule::from_str(&translated).map_err(|_| ParseScheduleError::FieldCount {
+        found: parts.len(),
+        text: text.to_owned(),
+        hint: "",
+    })?;
     Ok(Fields {
         minutes: bits(parsed.minutes(), 0),
         hours: bits(parsed.hours(), 0),
@@ -251,7 +260,11 @@ fn range(text: &str, bounds: &Bounds, all: &mut Values) -> Result<(), ParseSched
         }
     };
     if start > end {
-        return Err(wrong(bounds, text, format!("the range starts at {start}, beyond its end {end}; try `{end}-{start}`")));
+        return Err(wrong(
+            bounds,
+            text,
+            format!("the range starts at {start}, beyond its end {end}; try `{end}-{start}`"),
+        ));
     }
     // A star with a step restricts the field; a bare one (or `*/1`) leaves it open.
     all.star |= open && step.unwrap_or(1) == 1;
@@ -265,7 +278,10 @@ fn value(text: &str, part: &str, bounds: &Bounds) -> Result<u32, ParseScheduleEr
         return Ok(place as u32 + bounds.min);
     }
     let Ok(number) = text.parse::<u32>() else {
-        let nearest = bounds.names.iter().find(|name| lower.len() >= 2 && name.starts_with(lower.get(..lower.len().min(3)).unwrap_or("\0")));
+        let nearest = bounds
+            .names
+            .iter()
+            .find(|name| lower.len() >= 2 && name.starts_with(lower.get(..lower.len().min(3)).unwrap_or("\0")));
         return Err(wrong(
             bounds,
             part,

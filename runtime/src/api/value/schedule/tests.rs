@@ -25,7 +25,11 @@ fn times(schedule: &str, zone: &str, from: &str, count: usize) -> String {
 
 #[track_caller]
 fn check(schedule: &str, zone: &str, from: &str, expected: &str) {
-    assert_eq!(times(schedule, zone, from, expected.split(' ').count()), expected, "`{schedule}` in {zone} after {from}");
+    assert_eq!(
+        times(schedule, zone, from, expected.split(' ').count()),
+        expected,
+        "`{schedule}` in {zone} after {from}"
+    );
 }
 
 #[test]
@@ -67,7 +71,12 @@ fn a_day_matches_either_field_when_both_are_restricted() {
 
 #[test]
 fn a_star_with_a_step_restricts_the_day() {
-    check("0 0 */10 * 5", "UTC", "2026-03-09T00:00:00Z", "2026-03-11T00:00 2026-03-13T00:00 2026-03-20T00:00 2026-03-21T00:00");
+    check(
+        "0 0 */10 * 5",
+        "UTC",
+        "2026-03-09T00:00:00Z",
+        "2026-03-11T00:00 2026-03-13T00:00 2026-03-20T00:00 2026-03-21T00:00",
+    );
 }
 
 #[test]
@@ -117,7 +126,12 @@ fn an_hour_that_comes_twice_fires_twice() {
     check("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", "2026-10-25T00:30 2026-10-25T01:30 2026-10-26T01:30");
     check("0 3 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", "2026-10-25T02:00");
     // New York: 02:00 becomes 01:00 on 1 November 2026, at 06:00 UTC.
-    check("30 1 * * *", "America/New_York", "2026-10-31T12:00:00Z", "2026-11-01T05:30 2026-11-01T06:30 2026-11-02T06:30");
+    check(
+        "30 1 * * *",
+        "America/New_York",
+        "2026-10-31T12:00:00Z",
+        "2026-11-01T05:30 2026-11-01T06:30 2026-11-02T06:30",
+    );
     // Lord Howe: 02:00 becomes 01:30 on 5 April 2026, at 15:00 UTC of the 4th.
     check("45 1 * * *", "Australia/Lord_Howe", "2026-04-04T00:00:00Z", "2026-04-04T14:45 2026-04-04T15:15");
 }
@@ -133,7 +147,9 @@ fn a_day_without_midnight_starts_when_it_can() {
 #[test]
 fn next_times_are_those_of_the_library_that_kubernetes_uses() {
     for line in include_str!("oracle.tsv").lines() {
-        let [schedule, zone, from, expected] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("four columns: {line}") };
+        let [schedule, zone, from, expected] = line.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("four columns: {line}")
+        };
         check(schedule, zone, from, expected.trim_end_matches(":00Z"));
     }
 }
@@ -151,8 +167,14 @@ fn an_error_names_field_value_range_and_what_to_write_instead() {
     check_error("0 24 * * *", "hour `24`: 24 is above the maximum 23; allowed are 0 to 23");
     check_error("0 0 0 * *", "day-of-month `0`: 0 is below the minimum 1; allowed are 1 to 31");
     check_error("0 0 1 13 *", "month `13`: 13 is above the maximum 12; allowed are 1 to 12 or JAN to DEC");
-    check_error("0 0 * * 8", "day-of-week `8`: 8 is above the maximum 7; allowed are 0 to 7 (0 and 7 are Sunday) or SUN to SAT");
-    check_error("0 0 * june *", "month `june`: `june` is no value; did you mean `JUN`?; allowed are 1 to 12 or JAN to DEC");
+    check_error(
+        "0 0 * * 8",
+        "day-of-week `8`: 8 is above the maximum 7; allowed are 0 to 7 (0 and 7 are Sunday) or SUN to SAT",
+    );
+    check_error(
+        "0 0 * june *",
+        "month `june`: `june` is no value; did you mean `JUN`?; allowed are 1 to 12 or JAN to DEC",
+    );
     check_error("0 5-3 * * *", "hour `5-3`: the range starts at 5, beyond its end 3; try `3-5`; allowed are 0 to 23");
     check_error("*/0 * * * *", "minute `*/0`: the step is 0; the smallest is 1; allowed are 0 to 59");
     check_error("*/x * * * *", "minute `*/x`: the step `x` is no whole number; allowed are 0 to 59");
@@ -171,7 +193,16 @@ fn an_error_names_field_value_range_and_what_to_write_instead() {
 
 #[test]
 fn no_text_makes_the_parser_panic() {
-    for text in ["ä-ö * * * *", "0 0 * * ä", "@every 99999999999h", "@every h", "@every .", "1/99999999999 * * * *", "@", "* * * * jäm"] {
+    for text in [
+        "ä-ö * * * *",
+        "0 0 * * ä",
+        "@every 99999999999h",
+        "@every h",
+        "@every .",
+        "1/99999999999 * * * *",
+        "@",
+        "* * * * jäm",
+    ] {
         assert!(Schedule::parse(text).is_err(), "{text}");
     }
 }
@@ -200,7 +231,13 @@ fn only_the_latest_of_the_missed_runs_is_due() {
     check_due("due right now", "0 12 * * *", midnight, noon, Some((noon, 1)));
     check_due("several", "0 * * * *", midnight, noon, Some((noon, 12)));
     check_due("a minute too many", "* * * * *", midnight, "2026-03-01T01:41:30Z", Some(("2026-03-01T01:41:00Z", 101)));
-    check_due("every counts from the earliest", "@every 7m", midnight, "2026-03-01T00:30:00Z", Some(("2026-03-01T00:28:00Z", 4)));
+    check_due(
+        "every counts from the earliest",
+        "@every 7m",
+        midnight,
+        "2026-03-01T00:30:00Z",
+        Some(("2026-03-01T00:28:00Z", 4)),
+    );
     check_due("uneven", "0 1,2,20 * * *", midnight, "2026-03-03T12:00:00Z", Some(("2026-03-03T02:00:00Z", 60)));
     check_due("never", "0 0 31 2 *", midnight, noon, None);
 }

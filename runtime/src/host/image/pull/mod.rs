@@ -250,10 +250,11 @@ impl Pull<'_> {
         let (senders, receivers): (Vec<_>, Vec<_>) = (missing..contents.chain.len())
             .map(|_| oneshot::channel::<()>())
             .unzip();
-        let layers = contents.manifest.layers.iter().skip(missing).zip(senders);
-        let downloads = futures_util::stream::iter(layers)
+        // Owned descriptors: a closure over references is not general enough for a future that is spawned.
+        let layers: Vec<Descriptor> = contents.manifest.layers.iter().skip(missing).cloned().collect();
+        let downloads = futures_util::stream::iter(layers.into_iter().zip(senders))
             .map(|(layer, arrived)| async move {
-                self.download(layer).await?;
+                self.download(&layer).await?;
                 // The other side is gone only when unpacking failed, which ends this as well.
                 let _ = arrived.send(());
                 Ok::<_, PullError>(())

@@ -197,9 +197,12 @@ fn unknown_fields_are_never_stored() {
     let write = |unknown| {
         done(rig.objects.create(&POD, "a", body.clone(), &WriteOptions { unknown, dry_run: true, ..options() }))
     };
-    assert_eq!(refusal(write(UnknownFields::Strict)), "400 BadRequest: strict decoding error: unknown field \"speck\"");
+    assert_eq!(
+        refusal(write(UnknownFields::Strict)),
+        "400 BadRequest: strict decoding error: unknown field \"speck\" (did you mean \"spec\"?)"
+    );
     let warned = write(UnknownFields::Warn).expect("accepted");
-    assert_eq!(warned.warnings, ["unknown field \"speck\""]);
+    assert_eq!(warned.warnings, ["unknown field \"speck\" (did you mean \"spec\"?)"]);
     assert!(warned.object.value().get("speck").is_none());
     assert!(write(UnknownFields::Ignore).expect("accepted").warnings.is_empty());
     assert_eq!(rig.objects.store().revision(), 1, "a dry run stores nothing");

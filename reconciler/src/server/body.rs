@@ -191,7 +191,7 @@ mod tests {
         check("two documents", "a: 1\n---\nb: 1\n", "2 documents");
         check("nothing", "# only a comment\n", "0 documents");
         check("a duplicate key", "a: 1\na: 2\n", "line 2");
-        check("deep nesting", &"[".repeat(1000), "deep");
+        check("deep nesting", &"[".repeat(1000), "recursion limit");
         check("syntax", "a: [1\n", "line");
     }
 

@@ -33,7 +33,7 @@ pub(super) async fn create(call: Call, body: Body) -> Result<Response, StatusErr
     let duplicates = admit(&call, &document, &request.options)?;
     let objects = &call.server.state.objects;
     let written = objects.create(call.kind, call.namespace(), document.value, &request.options).await?;
-    finish(&call, &written, duplicates, None)
+    finish(&call, &written, duplicates)
 }
 
 /// Answers a `PUT` to an object or its status.
@@ -47,7 +47,7 @@ pub(super) async fn update(call: Call, subresource: Option<&str>, body: Body) ->
         None => objects.update(call.kind, call.namespace(), &call.name, value, &request.options).await?,
         Some(_) => objects.update_status(call.kind, call.namespace(), &call.name, value, &request.options).await?,
     };
-    finish(&call, &written, duplicates, subresource)
+    finish(&call, &written, duplicates)
 }
 
 /// Answers a `PATCH` of an object or its status.
@@ -70,7 +70,7 @@ pub(super) async fn patch(call: Call, subresource: Option<&str>, body: Body) -> 
         let written = change(&call, subresource, &request, kind_of(&media_type), &document.value).await?;
         (document, written)
     };
-    finish(&call, &written, duplicate_warnings(&document, &request.options), subresource)
+    finish(&call, &written, duplicate_warnings(&document, &request.options))
 }
 
 fn kind_of(media_type: &str) -> PatchKind {
@@ -120,7 +120,7 @@ pub(super) async fn finalize(call: Call, body: Body) -> Result<Response, StatusE
     let finalizers: Vec<String> = list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     let objects = &call.server.state.objects;
     let written = objects.finalize(call.kind, &call.name, &finalizers, &request.options).await?;
-    finish(&call, &written, Vec::new(), Some("finalize"))
+    finish(&call, &written, Vec::new())
 }
 
 /// Answers a `DELETE` of an object.
@@ -177,7 +177,10 @@ pub(super) fn parse(call: &Call, what: &str) -> Result<WriteRequest, StatusError
 fn admit(call: &Call, document: &Document, options: &WriteOptions) -> Result<Vec<String>, StatusError> {
     if options.unknown == UnknownFields::Strict && !document.duplicates.is_empty() {
         let unknown = strict::unknown_fields(call.kind, &document.value);
-        let unknown = unknown.iter().map(|field| format!("unknown field \"{}\"", field.path));
+        let unknown = unknown.iter().map(|field| match field.nearest {
+            Some(nearest) => format!("unknown field \"{}\" (did you mean \"{nearest}\"?)", field.path),
+            None => format!("unknown field \"{}\"", field.path),
+        });
         let texts: Vec<String> = unknown.chain(duplicate_texts(document)).collect();
         return Err(StatusError::bad_request(format!("strict decoding error: {}", texts.join(", "))));
     }
@@ -201,16 +204,8 @@ fn duplicate_warnings(document: &Document, options: &WriteOptions) -> Vec<String
 }
 
 /// Answers a write: the object, and what its writer should know of it.
-fn finish(
-    call: &Call,
-    written: &Written,
-    mut warnings: Vec<String>,
-    subresource: Option<&str>,
-) -> Result<Response, StatusError> {
+fn finish(call: &Call, written: &Written, mut warnings: Vec<String>) -> Result<Response, StatusError> {
     warnings.extend(written.warnings.iter().cloned());
-    if subresource.is_none() {
-        warnings.extend(strict::warnings(call.kind, written.object.value()));
-    }
     let code = if written.created { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = call.object(code, written.object.value())?;
     answer::warn(response.headers_mut(), &warnings);

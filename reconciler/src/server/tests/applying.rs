@@ -41,8 +41,9 @@ async fn a_field_of_another_is_a_conflict_until_forced() {
     );
     let forced = rig.patch(&format!("{path}?fieldManager=one&force=true"), APPLY, &mine).await.expect_code(200).value();
     assert_eq!(forced["spec"]["replicas"], 2);
-    let answer = rig.client.apply(&path, "two", &json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"labels": {"a": "b"}}}));
-    assert_eq!(answer.await.expect("is applied")["metadata"]["labels"]["a"], "b");
+    let labelled = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"labels": {"a": "b"}}});
+    let applied = rig.client.apply(&path, "two", &labelled).await.expect("is applied");
+    assert_eq!(applied["metadata"]["labels"]["a"], "b");
 }
 
 #[tokio::test]
@@ -55,7 +56,7 @@ async fn an_apply_takes_yaml_and_refuses_what_is_unknown_when_strict() {
     let head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
     assert_eq!(send("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: '1'}\n").await.told(), "201", "{head}");
     let told = send("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndate: {}\n").await.told();
-    assert_eq!(told, "400 BadRequest: strict decoding error: unknown field \"date\"");
+    assert_eq!(told, "400 BadRequest: strict decoding error: unknown field \"date\" (did you mean \"data\"?)");
     let told = send("apiVersion: v1\nkind: ConfigMap\nkind: ConfigMap\n").await.told();
     assert!(told.contains("line 3") && told.contains("`kind` is already set"), "{told}");
 }

@@ -148,9 +148,7 @@ async fn a_page_of_a_forgotten_revision_offers_to_go_on_inconsistently() {
     let token = "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MSwic3RhcnQiOiJkZWZhdWx0L2FcdTAwMDAifQ";
     let answer = rig.get(&format!("{CONFIGS}?limit=1&continue={token}")).await;
     assert!(answer.told().starts_with("410 Expired: The provided continue parameter is too old"), "{}", answer.told());
-    let next = next_page(&rig, &answer.value()).await;
-    assert_eq!(names(&next), "b");
-    assert_eq!(names(&next_page(&rig, &next).await), "c");
+    assert_eq!(names(&next_page(&rig, &answer.value()).await), "b c");
 }
 
 async fn next_page(rig: &Rig, list: &Value) -> Value {

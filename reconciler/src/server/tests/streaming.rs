@@ -73,7 +73,10 @@ async fn exec(rig: &Rig, query: &str, input: &[u8]) -> (String, String, Value) {
 #[tokio::test]
 async fn a_command_has_its_streams_and_its_exit_code() {
     let rig = with_pods().await;
-    let shell = |script: &str| format!("command=sh&command=-c&command={}", script.replace(' ', "+").replace('&', "%26"));
+    let shell = |script: &str| {
+        let script: String = form_urlencoded::byte_serialize(script.as_bytes()).collect();
+        format!("command=sh&command=-c&command={script}")
+    };
     let query = format!("stdout=true&stderr=true&{}", shell("echo out; echo err >&2; exit 7"));
     let (out, err, status) = exec(&rig, &query, b"").await;
     assert_eq!((out.as_str(), err.as_str()), ("out\n", "err\n"));

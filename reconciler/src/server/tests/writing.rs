@@ -104,10 +104,10 @@ async fn unknown_and_duplicate_fields_are_told_as_asked() {
     };
     assert_eq!(
         create("a", "?fieldValidation=Strict").await.told(),
-        "400 BadRequest: strict decoding error: unknown field \"date\", duplicate field \"data.a\""
+        "400 BadRequest: strict decoding error: unknown field \"date\" (did you mean \"data\"?), duplicate field \"data.a\""
     );
     let warned = create("b", "").await.expect_code(201);
-    let expected = ["299 - \"duplicate field \\\"data.a\\\"\"", "299 - \"unknown field \\\"date\\\"\""];
+    let expected = ["299 - \"duplicate field \\\"data.a\\\"\"", "299 - \"unknown field \\\"date\\\" (did you mean \\\"data\\\"?)\""];
     assert_eq!(warned.warnings(), expected);
     assert_eq!(warned.value()["data"]["a"], "2", "the last one counts");
     assert!(create("c", "?fieldValidation=Ignore").await.expect_code(201).warnings().is_empty());
@@ -136,7 +136,7 @@ async fn mistakes_are_worded_as_kubernetes_words_them() {
     negative["spec"]["replicas"] = json!(-1);
     let rows = [
         ("exists", CONFIGS, json!({"metadata": {"name": "a"}}).to_string(), "409 AlreadyExists: configmaps \"a\" already exists"),
-        ("another kind", CONFIGS, json!({"kind": "Secret"}).to_string(), "400 BadRequest: the kind in the data (\"Secret\") does not match the expected (\"ConfigMap\")"),
+        ("another kind", CONFIGS, json!({"kind": "Secret"}).to_string(), "400 BadRequest: the kind in the data (\"Secret\") does not match the expected (ConfigMap)"),
         ("another namespace", CONFIGS, json!({"metadata": {"name": "b", "namespace": "x"}}).to_string(), "400 BadRequest: the namespace of the provided object does not match the namespace sent on the request: `x` is not `default`"),
         ("no namespace", "/api/v1/namespaces/x/configmaps", json!({"metadata": {"name": "b"}}).to_string(), "404 NotFound: namespaces \"x\" not found"),
         ("a value", DEPLOYMENTS, negative.to_string(), "422 Invalid: Deployment.apps \"web\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0"),

@@ -98,6 +98,7 @@ async fn wait(context: &Context, args: &Args) -> anyhow::Result<u8> {
     request(context, args).await?;
     let mut progress = Progress::default();
     loop {
+        let revision = revision(context).await?;
         let applications = applications(context, args.name.as_deref()).await?;
         let commits = commits(context).await?;
         let rows: Vec<(&Application, Verdict)> = applications
@@ -111,7 +112,7 @@ async fn wait(context: &Context, args: &Args) -> anyhow::Result<u8> {
         if context.format == Format::Human {
             progress.show(&rows);
         }
-        if tokio::time::timeout_at(deadline, change(context)).await.is_err() {
+        if tokio::time::timeout_at(deadline, change(context, revision)).await.is_err() {
             eprintln!("no verdict after {} s", args.timeout);
             return Ok(exit::FAILED);
         }
@@ -132,11 +133,12 @@ async fn request(context: &Context, args: &Args) -> anyhow::Result<()> {
         context.client.merge_patch(&path, &patch).await?;
         let deadline = tokio::time::Instant::now() + Duration::from_secs(args.timeout.min(60));
         loop {
+            let revision = revision(context).await?;
             let value = context.client.get(&path).await?;
             if value.pointer("/status/lastHandledReconcileAt").and_then(Value::as_str) == Some(stamp.as_str()) {
                 break;
             }
-            if tokio::time::timeout_at(deadline, change(context)).await.is_err() {
+            if tokio::time::timeout_at(deadline, change(context, revision)).await.is_err() {
                 anyhow::bail!("the GitRepository `{name}` was not read in time: see `bowline get gitrepo {name} -n {namespace}`");
             }
         }
@@ -144,9 +146,15 @@ async fn request(context: &Context, args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns after a short while or when an Application or GitRepository changed, whichever is first.
-async fn change(context: &Context) {
-    if context.client.get("/bowline/v1/changes?timeoutSeconds=2").await.is_err() {
+/// Returns the store's revision.
+async fn revision(context: &Context) -> anyhow::Result<u64> {
+    let answer = context.client.get("/bowline/v1/changes?after=0&timeoutSeconds=0").await?;
+    Ok(answer.get("revision").and_then(Value::as_u64).unwrap_or(0))
+}
+
+/// Returns when something changed since a revision, or after half a minute.
+async fn change(context: &Context, revision: u64) {
+    if context.client.get(&format!("/bowline/v1/changes?after={revision}&timeoutSeconds=30")).await.is_err() {
         // The daemon is away: the next call reports that; do not spin until then.
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

@@ -22,7 +22,6 @@ use bowline_runtime::store::objects::{Applier, Clock, Entropy, Objects, PatchKin
 use bowline_runtime::store::{Options, Store};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
 
 use crate::cli::SOCKET;
@@ -99,7 +98,7 @@ impl Daemon {
         });
         let config = sync::Config { store: store.clone(), kinds, cache: dirs.git.clone(), clock: clock.clone(), entropy };
         let socket = state_dir.join(SOCKET);
-        let listener = listen(&socket)?;
+        let listener = server::bind(&socket)?;
         let (down, downed) = tokio::sync::watch::channel(false);
         let admin = Arc::new(admin::DaemonAdmin::new(objects.clone(), images, agent.clone(), down));
         let streams = Arc::new(streams::AgentStreams::new(agent.clone()));
@@ -281,19 +280,6 @@ impl Dirs {
     fn engine(&self) -> EngineDirs {
         EngineDirs { pods: self.pods.clone() }
     }
-}
-
-/// Binds the socket, for root alone. One that nobody answers on is left over and is replaced.
-fn listen(socket: &Path) -> anyhow::Result<UnixListener> {
-    if std::os::unix::net::UnixStream::connect(socket).is_ok() {
-        anyhow::bail!("a daemon runs on `{}` already", socket.display());
-    }
-    let _absent = std::fs::remove_file(socket);
-    let listener = UnixListener::bind(socket).with_context(|| {
-        format!("cannot listen on `{}`: a unix socket's path has at most 107 bytes", socket.display())
-    })?;
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
 }
 
 async fn ensure_namespace(objects: &Objects, name: &str) -> anyhow::Result<()> {

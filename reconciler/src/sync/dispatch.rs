@@ -178,8 +178,12 @@ fn dependents(snapshot: &Snapshot, object: &Stored, queue: &mut Queue) {
     }
 }
 
-/// Returns the Application that an object is annotated with.
+/// Returns the Application that an object is annotated with; none for what a controller made, because controllers
+/// copy annotations (a Deployment's to its ReplicaSets).
 fn owner(object: &Stored) -> Option<Key> {
+    if object.owner_uids().next().is_some() {
+        return None;
+    }
     let id = object.value().get("metadata")?.get("annotations")?.get(OWNER)?.as_str()?;
     let (namespace, name) = id.split_once('/')?;
     Some(Application::kind().key(namespace, name))

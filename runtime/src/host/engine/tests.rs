@@ -21,6 +21,10 @@ fn instance() -> String {
     format!("test-{}", std::process::id())
 }
 
+fn pods_dir() -> PathBuf {
+    std::env::temp_dir().join(format!("bowline-{}", instance()))
+}
+
 /// Says so and returns true when the test cannot run.
 fn unable(test: &str) -> bool {
     let root = nix::unistd::geteuid().is_root();
@@ -32,6 +36,7 @@ fn unable(test: &str) -> bool {
 
 /// Ends the zygote and removes the cgroups of this run.
 fn clean_up() {
+    let _ = fs::remove_dir(pods_dir());
     let zygote = at_start::zygote().pid();
     let pid = nix::unistd::Pid::from_raw(zygote);
     let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
@@ -49,8 +54,7 @@ fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
         at_start::at_exit(clean_up);
-        let pods = std::env::temp_dir().join(format!("bowline-{}", instance()));
-        Engine::new(at_start::zygote(), EngineDirs { pods }, &instance()).expect("an engine")
+        Engine::new(at_start::zygote(), EngineDirs { pods: pods_dir() }, &instance()).expect("an engine")
     })
 }
 
@@ -362,7 +366,7 @@ async fn a_failing_container_is_restarted_with_backoff() {
     assert!(started.elapsed() < Duration::from_secs(9), "the first restart is free");
     assert_eq!(state.restart_count, 1);
     let exit = state.last_exit.expect("an exit");
-    assert_eq!(exit.message, "last words\n");
+    assert_eq!((exit.code, exit.message.as_str()), (1, "last words\n"), "{exit:?}");
     let ContainerPhase::Waiting { reason, message, until } = state.phase else { panic!("it waits") };
     assert_eq!(reason, "CrashLoopBackOff");
     assert_eq!(message, "back-off 10s restarting failed container=main pod=backoff_default(backoff)");

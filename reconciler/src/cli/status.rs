@@ -136,6 +136,9 @@ async fn request(context: &Context, args: &Args) -> anyhow::Result<()> {
             let revision = revision(context).await?;
             let value = context.client.get(&path).await?;
             if value.pointer("/status/lastHandledReconcileAt").and_then(Value::as_str) == Some(stamp.as_str()) {
+                if let Some(trouble) = unreadable(&value) {
+                    anyhow::bail!("GitRepository `{name}`: {trouble}");
+                }
                 break;
             }
             if tokio::time::timeout_at(deadline, change(context, revision)).await.is_err() {
@@ -144,6 +147,16 @@ async fn request(context: &Context, args: &Args) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns why a GitRepository could not be read.
+fn unreadable(repository: &Value) -> Option<&str> {
+    let conditions = repository.pointer("/status/conditions")?.as_array()?;
+    let text = |condition: &Value, key: &str| condition.get(key).and_then(Value::as_str).map(str::to_owned);
+    let failed = |condition: &&Value| {
+        text(condition, "type").as_deref() == Some("Ready") && text(condition, "status").as_deref() == Some("False")
+    };
+    conditions.iter().find(failed)?.get("message")?.as_str()
 }
 
 /// Returns the store's revision.

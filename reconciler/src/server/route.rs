@@ -152,7 +152,7 @@ fn health(server: &Server) -> Response {
 
 async fn objects(call: Call, subresource: Option<&str>, body: Body) -> Result<Response, StatusError> {
     // Refused before anything is done: a write that is stored is answered.
-    if subresource.is_none() {
+    if matches!(subresource, None | Some("status" | "finalize")) {
         call.view()?;
     }
     match subresource {

@@ -308,6 +308,8 @@ impl Round<'_> {
         let (resources, summary) = resources(self.memory, &self.shared.config.kinds);
         self.record(|revision, status| {
             revision.seen = observed.seen.clone();
+            // A hold is about one commit: the next one asks anew, if it has to.
+            status.held = status.held.take().filter(|held| Some(&held.commit) == observed.seen.as_ref());
             status.resources = resources.clone();
             status.summary = Some(summary.clone());
             let worst = observed.health.as_ref().map_or(State::Healthy, |health| health.state);

@@ -95,7 +95,11 @@ fn newest<'a>(commits: &'a BTreeMap<(String, String), String>, application: &App
 
 async fn wait(context: &Context, args: &Args) -> anyhow::Result<u8> {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(args.timeout);
-    request(context, args).await?;
+    if let Some(trouble) = request(context, args).await? {
+        // What runs may be healthy, but whether it is the newest commit cannot be known.
+        eprintln!("error: {trouble}");
+        return Ok(exit::FAILED);
+    }
     let mut progress = Progress::default();
     loop {
         let revision = revision(context).await?;
@@ -119,8 +123,9 @@ async fn wait(context: &Context, args: &Args) -> anyhow::Result<u8> {
     }
 }
 
-/// Asks the sources of the shown Applications to look for commits now, and waits until they have.
-async fn request(context: &Context, args: &Args) -> anyhow::Result<()> {
+/// Asks the sources of the shown Applications to look for commits now, and waits until they have. Returns why one of
+/// them cannot be read.
+async fn request(context: &Context, args: &Args) -> anyhow::Result<Option<String>> {
     let stamp = Timestamp::from_system(std::time::SystemTime::now()).micros().to_string();
     let shown = applications(context, args.name.as_deref()).await?;
     let sources: BTreeSet<(String, String)> = shown
@@ -136,8 +141,8 @@ async fn request(context: &Context, args: &Args) -> anyhow::Result<()> {
             let revision = revision(context).await?;
             let value = context.client.get(&path).await?;
             if value.pointer("/status/lastHandledReconcileAt").and_then(Value::as_str) == Some(stamp.as_str()) {
-                if let Some(trouble) = unreadable(&value) {
-                    anyhow::bail!("GitRepository `{name}`: {trouble}");
+                if let Some(message) = trouble(&value) {
+                    return Ok(Some(format!("cannot read the GitRepository `{name}`: {message}")));
                 }
                 break;
             }
@@ -146,17 +151,14 @@ async fn request(context: &Context, args: &Args) -> anyhow::Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
-/// Returns why a GitRepository could not be read.
-fn unreadable(repository: &Value) -> Option<&str> {
+/// Returns why a GitRepository could not be read the last time, if so.
+fn trouble(repository: &Value) -> Option<&str> {
     let conditions = repository.pointer("/status/conditions")?.as_array()?;
-    let text = |condition: &Value, key: &str| condition.get(key).and_then(Value::as_str).map(str::to_owned);
-    let failed = |condition: &&Value| {
-        text(condition, "type").as_deref() == Some("Ready") && text(condition, "status").as_deref() == Some("False")
-    };
-    conditions.iter().find(failed)?.get("message")?.as_str()
+    let ready = conditions.iter().find(|condition| condition["type"] == "Ready" && condition["status"] == "False")?;
+    ready.get("message")?.as_str()
 }
 
 /// Returns the store's revision.

@@ -98,6 +98,7 @@ impl Agent {
             handles: Mutex::default(),
             told,
         });
+        past::correct(&world, &config.node_name).await;
         let tasks = vec![
             tokio::spawn(node::keep(world.clone(), config.node_name.clone(), facts)),
             tokio::spawn(telling),

@@ -66,14 +66,24 @@ async fn containers_run_with_what_their_pod_declares_and_share_its_volumes() {
     assert_eq!(fs::read_to_string(host.join("note")).expect("the note"), "host\n");
 
     let command = ["sh", "-c", "cat /scratch/note; exit 7"].map(str::to_owned).to_vec();
-    let request = ExecRequest { namespace: "default".into(), pod: "shop".into(), container: Some("reader".into()), command, stdin: false };
+    let request = ExecRequest {
+        namespace: "default".into(),
+        pod: "shop".into(),
+        container: Some("reader".into()),
+        command,
+        stdin: false,
+    };
     let session = rig.agent().exec(&request).await.expect("it runs");
     let mut text = String::new();
     assert_eq!(session.exit.await.expect("a task").expect("an exit"), 7);
     fs::File::from(session.stdout).read_to_string(&mut text).expect("output");
     assert_eq!(text, "shared\n");
 
-    for wanted in ["Normal Pulled Container image", "Normal Created Created container: writer", "Normal Started Started container reader"] {
+    for wanted in [
+        "Normal Pulled Container image",
+        "Normal Created Created container: writer",
+        "Normal Started Started container reader",
+    ] {
         rig.event("shop", wanted).await;
     }
     rig.end().await;
@@ -93,7 +103,10 @@ async fn exit_codes_decide_the_phase_of_a_pod_that_never_restarts() {
     assert!(shown(&pod, "a").starts_with("terminated Error 3"), "{}", shown(&pod, "a"));
     assert!(shown(&pod, "b").starts_with("terminated Completed 0"));
     for (name, uid) in [("good", good), ("bad", bad)] {
-        rig.wait(name, "released", |_| !rig.engine.run_dir(&uid).exists() && fs::read_dir(rig.dir.path().join("pods")).is_ok()).await;
+        rig.wait(name, "released", |_| {
+            !rig.engine.run_dir(&uid).exists() && fs::read_dir(rig.dir.path().join("pods")).is_ok()
+        })
+        .await;
     }
     assert_eq!(rig.output("good", "a").await, "", "the log outlives the processes");
     rig.end().await;
@@ -134,7 +147,13 @@ async fn a_crashing_container_is_restarted_and_its_waits_are_told() {
     }
     let rig = Rig::new().await;
     rig.pod("crash", json!({ "containers": [script("main", "echo oops; exit 1"), script("fine", FOREVER)] })).await;
-    let pod = rig.shows("crash", "main", "waiting CrashLoopBackOff: back-off 10s restarting failed container=main pod=crash_default(").await;
+    let pod = rig
+        .shows(
+            "crash",
+            "main",
+            "waiting CrashLoopBackOff: back-off 10s restarting failed container=main pod=crash_default(",
+        )
+        .await;
     let status = pod.status.clone().expect("a status");
     assert_eq!((status.phase.as_deref(), status.container_statuses[0].restart_count), (Some("Running"), 1));
     rig.event("crash", "Warning BackOff Back-off restarting failed container main in pod crash_default(").await;
@@ -148,13 +167,19 @@ async fn what_is_missing_is_told_and_the_pod_starts_when_it_comes() {
     }
     let rig = Rig::new().await;
     let mut main = script("main", &format!("echo $COLOUR; {FOREVER}"));
-    main["env"] = json!([{ "name": "COLOUR", "valueFrom": { "configMapKeyRef": { "name": "later", "key": "colour" } } }]);
+    main["env"] =
+        json!([{ "name": "COLOUR", "valueFrom": { "configMapKeyRef": { "name": "later", "key": "colour" } } }]);
     rig.pod("env", json!({ "containers": [main] })).await;
     let mut main = script("main", &format!("cat /later/colour; {FOREVER}"));
     main["volumeMounts"] = json!([{ "name": "later", "mountPath": "/later" }]);
-    rig.pod("volume", json!({ "containers": [main], "volumes": [{ "name": "later", "configMap": { "name": "later" } }] })).await;
+    rig.pod(
+        "volume",
+        json!({ "containers": [main], "volumes": [{ "name": "later", "configMap": { "name": "later" } }] }),
+    )
+    .await;
     rig.shows("env", "main", "waiting CreateContainerConfigError: configmap \"later\" not found").await;
-    rig.shows("volume", "main", "waiting CreateContainerConfigError: MountVolume.SetUp failed for volume \"later\"").await;
+    rig.shows("volume", "main", "waiting CreateContainerConfigError: MountVolume.SetUp failed for volume \"later\"")
+        .await;
     rig.event("volume", "Warning FailedMount MountVolume.SetUp failed for volume \"later\"").await;
     rig.event("env", "Warning Failed Error: configmap \"later\" not found").await;
     rig.config_map("later", json!({ "colour": "green\n" })).await;
@@ -208,7 +233,8 @@ async fn a_deleted_pod_ends_gracefully_and_goes() {
     }
     let rig = Rig::new().await;
     let trap = |action: &str| format!("trap '{action}' TERM; echo ready; {FOREVER}");
-    let spec = |action: &str| json!({ "containers": [script("main", &trap(action))], "terminationGracePeriodSeconds": 600 });
+    let spec =
+        |action: &str| json!({ "containers": [script("main", &trap(action))], "terminationGracePeriodSeconds": 600 });
     for (name, action) in [("polite", "exit 0"), ("deaf", ""), ("forced", "")] {
         rig.pod(name, spec(action)).await;
         rig.phase(name, "Running").await;
@@ -275,11 +301,19 @@ async fn a_restarted_agent_takes_over_what_runs_and_tells_what_ended() {
     while !record.exists() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(rig.find("ends").and_then(|pod| pod.status.clone()?.phase), Some("Running".into()), "nobody is there to tell");
+    assert_eq!(
+        rig.find("ends").and_then(|pod| pod.status.clone()?.phase),
+        Some("Running".into()),
+        "nobody is there to tell"
+    );
     rig.start().await;
     let pod = rig.phase("ends", "Failed").await;
     assert!(shown(&pod, "ending").starts_with("terminated Error 42"));
-    let after = rig.wait("stays", "taken over", |_| crate::host::agent::world::lock(&rig.agent().world.handles).contains_key(&stays)).await;
+    let after = rig
+        .wait("stays", "taken over", |_| {
+            crate::host::agent::world::lock(&rig.agent().world.handles).contains_key(&stays)
+        })
+        .await;
     assert_eq!(rig.processes(&stays).await, before, "same processes, same start times");
     let status = after.expect("it is there").status.clone().expect("a status");
     assert_eq!(status.container_statuses[0].restart_count, 0);
@@ -314,7 +348,11 @@ async fn a_pods_status_is_written_once_for_each_change() {
         return;
     }
     let rig = Rig::new().await;
-    rig.pod("quiet", json!({ "restartPolicy": "Never", "containers": [script("a", "sleep 0.3"), script("b", "sleep 0.3")] })).await;
+    rig.pod(
+        "quiet",
+        json!({ "restartPolicy": "Never", "containers": [script("a", "sleep 0.3"), script("b", "sleep 0.3")] }),
+    )
+    .await;
     rig.phase("quiet", "Succeeded").await;
     let released = |pod: Option<&Pod>| {
         let conditions = pod.and_then(|pod| pod.status.as_ref()).map(|status| &status.conditions);

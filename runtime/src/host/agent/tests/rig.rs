@@ -87,7 +87,8 @@ impl Rig {
 
     async fn create(&self, kind: &'static Kind, value: Value) -> String {
         let namespace = if kind.namespaced() { "default" } else { "" };
-        let written = self.objects.create(kind, namespace, value, &WriteOptions::default()).await.expect("it is created");
+        let written =
+            self.objects.create(kind, namespace, value, &WriteOptions::default()).await.expect("it is created");
         written.object.uid().to_owned()
     }
 
@@ -109,7 +110,8 @@ impl Rig {
                 }
             }
         }
-        self.create(Pod::kind(), json!({ "metadata": { "name": name, "labels": { "app": "test" } }, "spec": spec })).await
+        self.create(Pod::kind(), json!({ "metadata": { "name": name, "labels": { "app": "test" } }, "spec": spec }))
+            .await
     }
 
     pub fn find(&self, name: &str) -> Option<Arc<Pod>> {
@@ -261,7 +263,10 @@ impl Drop for Rig {
         let entries = fs::read_dir(self.dir.path().join("pods")).into_iter().flatten().flatten();
         let uids: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
         for uid in uids.iter().filter_map(|path| path.file_name()?.to_str()) {
-            eprintln!("{uid}: {}", fs::read_to_string(self.engine.run_dir(uid).join("supervisor.log")).unwrap_or_default());
+            eprintln!(
+                "{uid}: {}",
+                fs::read_to_string(self.engine.run_dir(uid).join("supervisor.log")).unwrap_or_default()
+            );
             kill_remains(&self.engine, uid, handles.get(uid).map(|handle| handle.supervisor_pid()));
         }
     }
@@ -273,7 +278,8 @@ pub fn phase_of(pod: Option<&Pod>) -> Option<&str> {
 
 /// Says in one line what a container shows.
 pub fn shown(pod: &Pod, container: &str) -> String {
-    let statuses = pod.status.iter().flat_map(|status| status.init_container_statuses.iter().chain(&status.container_statuses));
+    let statuses =
+        pod.status.iter().flat_map(|status| status.init_container_statuses.iter().chain(&status.container_statuses));
     let found = statuses.into_iter().find(|known| known.name == container).and_then(|known| known.state.clone());
     let Some(state) = found else { return String::new() };
     match (state.waiting, state.running, state.terminated) {
@@ -282,7 +288,12 @@ pub fn shown(pod: &Pod, container: &str) -> String {
         }
         (_, Some(_), _) => "running".to_owned(),
         (.., Some(end)) => {
-            format!("terminated {} {} {}", end.reason.unwrap_or_default(), end.exit_code, end.message.unwrap_or_default())
+            format!(
+                "terminated {} {} {}",
+                end.reason.unwrap_or_default(),
+                end.exit_code,
+                end.message.unwrap_or_default()
+            )
         }
         _ => String::new(),
     }

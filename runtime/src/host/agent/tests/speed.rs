@@ -37,7 +37,11 @@ async fn a_pod_of_two_containers_starts_at_once() {
     }
     for (what, times) in [("executed", &mut executed), ("told to the store", &mut told)] {
         times.sort();
-        println!("pod object to both containers {what}: p50 {:.1?}, p99 {:.1?}", times[RUNS / 2], times[RUNS * 99 / 100]);
+        println!(
+            "pod object to both containers {what}: p50 {:.1?}, p99 {:.1?}",
+            times[RUNS / 2],
+            times[RUNS * 99 / 100]
+        );
     }
     rig.end().await;
 }

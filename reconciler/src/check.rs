@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::plan::{Problem, Resolved, resolve};
 use crate::render;
-use crate::source::{self, DirTree, Files, GitRef, RepoUrl};
+use crate::source::{Access, DirTree, Files, GitRef, Limits, RepoUrl, Source};
 use crate::sync::{ROOT, SYSTEM_NAMESPACE};
 
 /// Everything one tree declares, by Application.
@@ -96,9 +96,10 @@ pub fn load_directory(dir: &Path, path: &str) -> anyhow::Result<Loaded> {
 /// The repository or the reference cannot be read.
 pub fn load_repository(repository: &Path, reference: &GitRef, path: &str) -> anyhow::Result<Loaded> {
     let absolute = repository.canonicalize().with_context(|| format!("cannot find `{}`", repository.display()))?;
-    let url = RepoUrl::parse(&absolute.to_string_lossy())?;
-    let tree = source::read_local(&url, reference).with_context(|| format!("cannot read `{}`", repository.display()))?;
-    Ok(load(&tree, path))
+    let source = Source::open(std::env::temp_dir(), RepoUrl::from_path(&absolute)?);
+    let fetched = source.fetch(reference, &Limits::default(), &Access::default());
+    let commit = fetched.with_context(|| format!("cannot read `{}`", repository.display()))?;
+    Ok(load(&source.tree(commit.id)?, path))
 }
 
 /// Loads a tree: `path` first, then the directories of the Applications found.

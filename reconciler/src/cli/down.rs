@@ -1,12 +1,16 @@
 //! `bowline down`: ends everything of a state directory.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
 
 use super::{ClientError, Context, exit, output};
 use crate::daemon;
+
+/// How long an ordered daemon may take to end.
+const DAEMON_END_MAX: Duration = Duration::from_secs(10);
 
 /// Stop every pod and remove every mount, namespace and cgroup of this state directory
 ///
@@ -30,10 +34,23 @@ pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
         Err(ClientError::NotRunning { .. }) => 0,
         Err(error) => return Err(error.into()),
     };
+    wait_for_the_end(context).await?;
     let left = daemon::remove_instance(&context.state_dir).await?;
     let pods = stopped + left;
     output::print(&format!("stopped {pods} pod{}\n", if pods == 1 { "" } else { "s" }))?;
     Ok(exit::OK)
+}
+
+/// Waits until the daemon has let go of the state directory; what it still does would meet what `down` removes.
+async fn wait_for_the_end(context: &Context) -> anyhow::Result<()> {
+    let deadline = tokio::time::Instant::now() + DAEMON_END_MAX;
+    while context.client.is_running().await {
+        if tokio::time::Instant::now() > deadline {
+            anyhow::bail!("the daemon of `{}` does not end: end it, then say `down` again", context.state_dir.display());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
 }
 
 fn confirmed(context: &Context) -> anyhow::Result<bool> {

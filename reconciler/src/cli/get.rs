@@ -108,14 +108,15 @@ fn tables(context: &Context, lists: &[(&'static Kind, Vec<Value>)]) -> anyhow::R
 
 fn one_table(context: &Context, kind: &Kind, items: &[Value], several: bool, now: Timestamp) -> String {
     let wide = context.format == Format::Wide;
-    let columns: Vec<_> = kind.columns.iter().filter(|column| wide || !column.wide).collect();
+    let shown: Vec<bool> = kind.columns.iter().map(|column| wide || !column.wide).collect();
+    let pick = |cells: Vec<String>| cells.into_iter().zip(&shown).filter(|(_, shown)| **shown).map(|(cell, _)| cell);
     let spaced = context.all_namespaces && kind.namespaced();
     let mut header: Vec<String> = Vec::new();
     if spaced {
         header.push("NAMESPACE".into());
     }
     header.push("NAME".into());
-    header.extend(columns.iter().map(|column| column.name.to_uppercase().replace(' ', "-")));
+    header.extend(pick(kind.columns.iter().map(|column| column.name.to_uppercase().replace(' ', "-")).collect()));
     let rows: Vec<Vec<String>> = items
         .iter()
         .map(|item| {
@@ -125,7 +126,7 @@ fn one_table(context: &Context, kind: &Kind, items: &[Value], several: bool, now
             }
             let name = name_of(item);
             row.push(if several { format!("{}/{name}", kind.resource_name()) } else { name.to_owned() });
-            row.extend(columns.iter().map(|column| output::printable(&columns::cell(column, item, now))));
+            row.extend(pick(columns::cells(kind, item, now)).map(|cell| output::printable(&cell)));
             row
         })
         .collect();

@@ -23,7 +23,7 @@ mod status;
 mod up;
 mod validate;
 
-pub use client::{Client, SOCKET};
+pub use client::{Client, ClientError, SOCKET};
 
 /// Exit codes, as the manual states them.
 pub mod exit {

@@ -79,8 +79,6 @@ pub enum Tone {
     Bad,
     /// Less important than its neighbours.
     Dim,
-    /// A heading.
-    Bold,
 }
 
 /// Colours text when standard output is a terminal and `NO_COLOR` is unset (no-color.org).
@@ -94,7 +92,6 @@ pub fn tone(tone: Tone, text: &str) -> String {
         Tone::Warn => "33",
         Tone::Bad => "31",
         Tone::Dim => "2",
-        Tone::Bold => "1",
     };
     format!("\x1b[{code}m{text}\x1b[0m")
 }

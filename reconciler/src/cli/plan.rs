@@ -58,7 +58,7 @@ pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
 fn load(target: &Path, path: &str, reference: Option<&str>) -> anyhow::Result<check::Loaded> {
     let bare = target.join("HEAD").is_file() && target.join("objects").is_dir();
     if reference.is_some() || bare {
-        let reference = reference.map_or(GitRef::Head, GitRef::from_word);
+        let reference = reference.map_or(Ok(GitRef::Head), GitRef::parse)?;
         return check::load_repository(target, &reference, path);
     }
     check::load_directory(target, path)

@@ -77,10 +77,17 @@ pub fn verdict(application: &Application, commit: Option<&str>) -> Verdict {
     }
     if let Some(rejected) = revision.rejected.as_ref().filter(|rejected| Some(&rejected.commit) == revision.seen.as_ref()) {
         let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        if let Some(healthy) = revision.healthy.as_deref().filter(|_| revision.healthy != revision.applied) {
+            let (reason, message) = (text(&rejected.reason), text(&rejected.message));
+            return Verdict::Progressing(format!("going back to {}: {reason}: {message}", short(healthy)));
+        }
         return Verdict::Rejected(format!("{}: {}", text(&rejected.reason), text(&rejected.message)));
     }
     if ready.is_some_and(|condition| condition.status == "True") && revision.healthy == revision.seen {
         return Verdict::Healthy;
+    }
+    if ready.is_some_and(|condition| condition.status == "True") {
+        return Verdict::Progressing("the newest commit is being looked at".into());
     }
     Verdict::Progressing(message)
 }
@@ -162,7 +169,7 @@ mod tests {
         check("healthy", healthy.clone(), Some("a"), "healthy");
         check("newer commit", healthy, Some("b"), "progressing the newest commit has not been looked at yet");
         let rejected = json!({"observedGeneration": 1, "conditions": ready,
-            "revision": {"seen": "b", "healthy": "a", "rejected": {"commit": "b", "reason": "RenderFailed", "message": "x.yaml:1"}}});
+            "revision": {"seen": "b", "healthy": "a", "applied": "a", "rejected": {"commit": "b", "reason": "RenderFailed", "message": "x.yaml:1"}}});
         check("rejected", rejected, None, "rejected RenderFailed: x.yaml:1");
     }
 }

@@ -95,9 +95,14 @@ fn newest<'a>(commits: &'a BTreeMap<(String, String), String>, application: &App
 
 async fn wait(context: &Context, args: &Args) -> anyhow::Result<u8> {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(args.timeout);
-    request(context, args).await?;
+    if let Some(trouble) = request(context, args).await? {
+        // What runs may be healthy, but whether it is the newest commit cannot be known.
+        eprintln!("error: {trouble}");
+        return Ok(exit::FAILED);
+    }
     let mut progress = Progress::default();
     loop {
+        let revision = revision(context).await?;
         let applications = applications(context, args.name.as_deref()).await?;
         let commits = commits(context).await?;
         let rows: Vec<(&Application, Verdict)> = applications
@@ -111,15 +116,16 @@ async fn wait(context: &Context, args: &Args) -> anyhow::Result<u8> {
         if context.format == Format::Human {
             progress.show(&rows);
         }
-        if tokio::time::timeout_at(deadline, change(context)).await.is_err() {
+        if tokio::time::timeout_at(deadline, change(context, revision)).await.is_err() {
             eprintln!("no verdict after {} s", args.timeout);
             return Ok(exit::FAILED);
         }
     }
 }
 
-/// Asks the sources of the shown Applications to look for commits now, and waits until they have.
-async fn request(context: &Context, args: &Args) -> anyhow::Result<()> {
+/// Asks the sources of the shown Applications to look for commits now, and waits until they have. Returns why one of
+/// them cannot be read.
+async fn request(context: &Context, args: &Args) -> anyhow::Result<Option<String>> {
     let stamp = Timestamp::from_system(std::time::SystemTime::now()).micros().to_string();
     let shown = applications(context, args.name.as_deref()).await?;
     let sources: BTreeSet<(String, String)> = shown
@@ -132,21 +138,38 @@ async fn request(context: &Context, args: &Args) -> anyhow::Result<()> {
         context.client.merge_patch(&path, &patch).await?;
         let deadline = tokio::time::Instant::now() + Duration::from_secs(args.timeout.min(60));
         loop {
+            let revision = revision(context).await?;
             let value = context.client.get(&path).await?;
             if value.pointer("/status/lastHandledReconcileAt").and_then(Value::as_str) == Some(stamp.as_str()) {
+                if let Some(message) = trouble(&value) {
+                    return Ok(Some(format!("cannot read the GitRepository `{name}`: {message}")));
+                }
                 break;
             }
-            if tokio::time::timeout_at(deadline, change(context)).await.is_err() {
+            if tokio::time::timeout_at(deadline, change(context, revision)).await.is_err() {
                 anyhow::bail!("the GitRepository `{name}` was not read in time: see `bowline get gitrepo {name} -n {namespace}`");
             }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
-/// Returns after a short while or when an Application or GitRepository changed, whichever is first.
-async fn change(context: &Context) {
-    if context.client.get("/bowline/v1/changes?timeoutSeconds=2").await.is_err() {
+/// Returns why a GitRepository could not be read the last time, if so.
+fn trouble(repository: &Value) -> Option<&str> {
+    let conditions = repository.pointer("/status/conditions")?.as_array()?;
+    let ready = conditions.iter().find(|condition| condition["type"] == "Ready" && condition["status"] == "False")?;
+    ready.get("message")?.as_str()
+}
+
+/// Returns the store's revision.
+async fn revision(context: &Context) -> anyhow::Result<u64> {
+    let answer = context.client.get("/bowline/v1/changes?after=0&timeoutSeconds=0").await?;
+    Ok(answer.get("revision").and_then(Value::as_u64).unwrap_or(0))
+}
+
+/// Returns when something changed since a revision, or after half a minute.
+async fn change(context: &Context, revision: u64) {
+    if context.client.get(&format!("/bowline/v1/changes?after={revision}&timeoutSeconds=30")).await.is_err() {
         // The daemon is away: the next call reports that; do not spin until then.
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -171,7 +194,7 @@ fn details(application: &Application, verdict: &Verdict) -> String {
         ];
         let parts: Vec<String> =
             parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-        let line = format!("    {} objects: {}", summary.total, parts.join(", "));
+        let line = format!("    {} object{}: {}", summary.total, if summary.total == 1 { "" } else { "s" }, parts.join(", "));
         out.push_str(&output::tone(Tone::Dim, &line));
         out.push('\n');
     }

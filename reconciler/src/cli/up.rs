@@ -1,5 +1,6 @@
 //! `bowline up`: the daemon, in the foreground.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +37,9 @@ pub struct Args {
     timeout: u64,
 }
 
+/// The least time between looks at all Applications while they change.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Runs the verb. Forks the zygote first, while the process has one thread and no secrets.
 pub fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
     if !nix::unistd::geteuid().is_root() {
@@ -43,6 +47,7 @@ pub fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
     }
     let repository = args.repository.as_deref().map(|text| read_repository(text, &args)).transpose()?;
     let zygote = Zygote::start().context("cannot start the zygote process")?;
+    log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(serve(context, &args, repository, zygote));
     runtime.shutdown_timeout(Duration::from_secs(2));
@@ -58,8 +63,18 @@ fn read_repository(text: &str, args: &Args) -> anyhow::Result<Repository> {
         path.to_string_lossy().into_owned()
     };
     RepoUrl::parse(&url)?;
-    let reference = args.reference.as_deref().map(GitRef::from_word);
+    let reference = args.reference.as_deref().map(GitRef::parse).transpose()?;
     Ok(Repository { url, reference, path: args.path.clone() })
+}
+
+/// Sends logs to standard error; `RUST_LOG` chooses more or less than warnings.
+fn log_to_stderr() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = logs.with_ansi(std::io::stderr().is_terminal());
+    // A second initialisation can only come from a test in the same process.
+    let _already = logs.try_init();
 }
 
 async fn serve(context: &Context, args: &Args, repository: Option<Repository>, zygote: Zygote) -> anyhow::Result<u8> {
@@ -89,6 +104,8 @@ async fn watch(daemon: &Daemon, once: bool) -> anyhow::Result<u8> {
     let filter = WatchFilter::resource("applications.bowline.dev").and("gitrepositories.bowline.dev");
     let mut watcher = daemon.store().watch(None, filter)?;
     let mut progress = Progress::default();
+    // What an earlier run found is no verdict on what the repository holds now.
+    let stamp = daemon.request_fetch().await?;
     loop {
         let snapshot = daemon.store().snapshot();
         let applications: Vec<_> = snapshot.typed_list::<Application>().collect();
@@ -102,13 +119,16 @@ async fn watch(daemon: &Daemon, once: bool) -> anyhow::Result<u8> {
             })
             .collect();
         progress.show(&rows);
-        if once && !rows.is_empty() && rows.iter().all(|(_, verdict)| verdict.is_final()) {
+        let fetched = daemon.fetched_since(&stamp);
+        if once && let Err(trouble) = fetched {
+            return Err(trouble);
+        }
+        if once && fetched.is_ok_and(|fetched| fetched) && !rows.is_empty() && rows.iter().all(|(_, verdict)| verdict.is_final()) {
             return Ok(if rows.iter().all(|(_, verdict)| verdict.is_good()) { exit::OK } else { exit::FAILED });
         }
-        if once && let Some(trouble) = daemon.source_trouble() {
-            anyhow::bail!("{trouble}");
-        }
         watcher.next().await?;
+        // Many Applications change at once: a look at all of them for each would cost more than the work itself.
+        tokio::time::sleep(LOOK_EVERY).await;
         while watcher.try_next()?.is_some() {}
     }
 }

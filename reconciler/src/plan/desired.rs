@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use bowline_runtime::api::{Key, Kind, Kinds, defaults, strict, validate};
+use bowline_runtime::api::{Key, Kind, Kinds, default, strict, validate};
 use serde_json::Value;
 
 use crate::render::Manifest;
@@ -75,54 +75,73 @@ pub fn resolve(manifests: &[Manifest], kinds: &Kinds, default_namespace: &str) -
 }
 
 fn one(manifest: &Manifest, kinds: &Kinds, default_namespace: &str, out: &mut Resolved) -> Option<Desired> {
-    let text = |pointer: &str| manifest.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let at = |line: u32| format!("{}:{line}", manifest.origin.file);
-    let (api_version, kind_name) = (text("/apiVersion"), text("/kind"));
+    let at = |path: &str| format!("{}:{}", manifest.origin.file, manifest.line_of(path));
+    match check_one(&manifest.value, kinds, default_namespace) {
+        Err(problems) => {
+            let all = problems.into_iter().map(|(path, message)| Problem { place: at(&path), message });
+            out.problems.extend(all);
+            None
+        }
+        Ok((kind, key, config)) => {
+            for warning in strict::warnings(kind, &config) {
+                let path = warning.split(':').next().unwrap_or_default();
+                let message = format!("{} `{}`: {warning}", kind.kind, key.name);
+                out.warnings.push(Problem { place: at(path), message });
+            }
+            Some(Desired { kind, key, config, place: manifest.origin.to_string() })
+        }
+    }
+}
+
+/// Checks one object and gives it its full name: kind, key, and the manifest with its namespace filled in.
+///
+/// # Errors
+/// Every mistake as `(field path, message)`.
+pub fn check_one(
+    value: &Value,
+    kinds: &Kinds,
+    default_namespace: &str,
+) -> Result<(&'static Kind, Key, Value), Vec<(String, String)>> {
+    let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, kind_name, name) = (text("/apiVersion"), text("/kind"), text("/metadata/name"));
     let Some(kind) = kinds.find(api_version, kind_name) else {
-        let message = unknown_kind(kinds, api_version, kind_name);
-        out.problems.push(Problem { place: at(manifest.line_of("kind")), message });
-        return None;
+        return Err(vec![("kind".to_owned(), unknown_kind(kinds, api_version, kind_name))]);
     };
-    let mut config = manifest.value.clone();
+    let mut config = value.clone();
     if kind.has_status
         && let Some(map) = config.as_object_mut()
     {
         map.remove("status");
     }
-    let metadata = config.get_mut("metadata").and_then(Value::as_object_mut)?;
-    let name = metadata.get("name").and_then(Value::as_str)?.to_owned();
-    let namespace = if kind.namespaced() {
+    let Some(metadata) = config.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return Err(vec![("metadata".to_owned(), format!("{kind_name}: metadata: Required value"))]);
+    };
+    let mut namespace = String::new();
+    if kind.namespaced() {
         let own = metadata.get("namespace").and_then(Value::as_str).filter(|own| !own.is_empty());
-        let namespace = own.unwrap_or(default_namespace).to_owned();
+        namespace = own.unwrap_or(default_namespace).to_owned();
         metadata.insert("namespace".into(), namespace.clone().into());
-        namespace
     } else {
         metadata.remove("namespace");
-        String::new()
-    };
-    let before = out.problems.len();
-    for unknown in strict::unknown_fields(kind, &config) {
-        let near = unknown.nearest.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
-        let message = format!("{kind_name} `{name}`: unknown field `{}`{near}", unknown.path);
-        out.problems.push(Problem { place: at(manifest.line_of(&unknown.path)), message });
     }
+    let named = |message: String| format!("{kind_name} `{name}`: {message}");
+    let mut problems: Vec<(String, String)> = strict::unknown_fields(kind, &config)
+        .into_iter()
+        .map(|unknown| (unknown.path.clone(), named(unknown.to_string())))
+        .collect();
     let mut full = config.clone();
-    defaults::apply(kind, &mut full);
-    for error in validate::object(kind, &full) {
-        let message = format!("{kind_name} `{name}`: {error}");
-        out.problems.push(Problem { place: at(manifest.line_of(&error.path)), message });
+    // Some defaults are made from the object's identity, which it gets when it is created.
+    full["metadata"]["uid"] = "00000000-0000-4000-8000-000000000000".into();
+    default::apply(kind, &mut full);
+    problems.extend(validate::object(kind, &full).into_iter().map(|error| (error.path.clone(), named(error.to_string()))));
+    if kind.group.is_empty()
+        && kind.kind == "Secret"
+        && let Some(fold) = kind.default
+    {
+        // `stringData` is only a way to write `data`: what is compared and owned is the latter.
+        fold(&mut config);
     }
-    for warning in strict::warnings(kind, &config) {
-        let path = warning.split(':').next().unwrap_or_default();
-        let message = format!("{kind_name} `{name}`: {warning}");
-        out.warnings.push(Problem { place: at(manifest.line_of(path)), message });
-    }
-    (out.problems.len() == before).then(|| Desired {
-        kind,
-        key: kind.key(&namespace, &name),
-        config,
-        place: manifest.origin.to_string(),
-    })
+    if problems.is_empty() { Ok((kind, kind.key(&namespace, name), config)) } else { Err(problems) }
 }
 
 fn unknown_kind(kinds: &Kinds, api_version: &str, kind: &str) -> String {

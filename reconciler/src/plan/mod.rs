@@ -18,7 +18,7 @@ use bowline_runtime::store::{Op, Precondition, Snapshot, Store, Stored, Txn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use desired::{Desired, Problem, Resolved, resolve};
+pub use desired::{Desired, Problem, Resolved, check_one, resolve};
 pub use order::wave;
 pub use render::human;
 
@@ -53,7 +53,7 @@ pub enum Verb {
 }
 
 /// One line of a plan.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// What happens.
@@ -90,7 +90,7 @@ pub struct Hold {
 }
 
 /// What a commit would change.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// The Application, `namespace/name`.
@@ -219,7 +219,7 @@ fn step(owner: &Owner, desired: &Desired, live: Option<&Stored>, facts: &Facts<'
     let (after, ops) = match live {
         None => {
             let after = prepare_create(merged, &context).map_err(|error| named(&error))?;
-            (after.clone(), create_txn(desired.key.clone(), after, facts.snapshot).into_ops())
+            (after.clone(), create_txn(desired.key.clone(), after, facts.snapshot).ops)
         }
         Some(live) if !validate::update(kind, live.value(), &merged).is_empty() && kind.kind == "Job" => {
             // A Job is a run: another template is another run. Anything else a person has to decide.
@@ -325,7 +325,11 @@ fn hold(owner: &Owner, commit: &str, resolved: &Resolved, deletions: &[Step]) ->
     }
     let names: Vec<String> =
         deletions.iter().map(|step| format!("{} {}/{}", step.kind, step.namespace, step.name)).collect();
-    let agree = format!("to agree, annotate the Application with `{CONFIRM}: {commit}`");
+    let agree = if commit.is_empty() {
+        format!("to agree, commit it and annotate the Application with `{CONFIRM}` and the commit's id")
+    } else {
+        format!("to agree, annotate the Application with `{CONFIRM}: {commit}`")
+    };
     if resolved.objects.is_empty() {
         let message = format!(
             "the commit holds no objects at all and {} would be deleted; nothing is touched; {agree}",
@@ -335,7 +339,8 @@ fn hold(owner: &Owner, commit: &str, resolved: &Resolved, deletions: &[Step]) ->
     }
     let budget = owner.budget.clone().unwrap_or_else(|| IntOrString::String("50%".to_owned()));
     // One object is always little enough: a share of a small inventory would round to none.
-    let allowed = budget.scaled(owner.inventory.len() as i64, true).unwrap_or(0).max(1) as usize;
+    let total = i32::try_from(owner.inventory.len()).unwrap_or(i32::MAX);
+    let allowed = usize::try_from(budget.scaled(total, true).unwrap_or(0)).unwrap_or(0).max(1);
     (names.len() > allowed).then(|| Hold {
         reason: "DeletionBudgetExceeded",
         message: format!(

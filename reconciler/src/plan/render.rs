@@ -7,8 +7,8 @@ use super::{Plan, Verb};
 /// How many lines of one object's changes are shown.
 const LINES_MAX: usize = 40;
 
-/// Writes a plan: a line an object, its changed fields below it, a summary at the end. `paint` colours a sign.
-pub fn human(plan: &Plan, paint: &dyn Fn(Verb, &str) -> String) -> String {
+/// Writes a plan: a line an object, its changed fields below it, a summary at the end.
+pub fn human(plan: &Plan) -> String {
     let mut out = String::new();
     for step in &plan.steps {
         let sign = match step.verb {
@@ -26,7 +26,7 @@ pub fn human(plan: &Plan, paint: &dyn Fn(Verb, &str) -> String) -> String {
         let slash = if step.namespace.is_empty() { "" } else { "/" };
         let place = if step.place.is_empty() { String::new() } else { format!("  {}", step.place) };
         let head = format!("{sign} {} {}{slash}{}", step.kind, step.namespace, step.name);
-        writeln!(out, "{}{note}{place}", paint(step.verb, &head)).expect("invariant: writing to a string succeeds");
+        writeln!(out, "{head}{note}{place}").expect("invariant: writing to a string succeeds");
         if matches!(step.verb, Verb::Update | Verb::Replace | Verb::Move) {
             changes(&mut out, step.changes.iter());
         }
@@ -39,6 +39,7 @@ fn changes<'a>(out: &mut String, changes: impl ExactSizeIterator<Item = &'a supe
     let more = changes.len().saturating_sub(LINES_MAX);
     for change in changes.take(LINES_MAX) {
         let line = match (&change.old, &change.new) {
+            (Some(_), Some(_)) if change.sensitive => format!("{}: changed (sensitive)", change.path),
             (Some(old), Some(new)) => format!("{}: {} -> {}", change.path, short(old), short(new)),
             (None, Some(new)) => format!("{}: {} (new)", change.path, short(new)),
             (Some(old), None) => format!("{}: {} (removed)", change.path, short(old)),

@@ -35,6 +35,20 @@ pub const FILE_BYTES_MAX: u64 = 8 << 20;
 /// Mistakes that are collected before rendering gives up: enough to repair a day's work, few enough to be read.
 pub const ERRORS_MAX: usize = 200;
 
+/// Reads a text that is to be one document, of any kind, under the budgets that files have; the error names the line.
+pub(crate) fn document(text: &str) -> Result<serde_json::Value, String> {
+    let told = |fault: yaml::Fault| format!("line {}: {}", fault.line, fault.problem);
+    let (documents, faults) = yaml::documents(text);
+    if let Some(fault) = faults.into_iter().next() {
+        return Err(told(fault));
+    }
+    let roots: Vec<_> = documents.iter().filter_map(|document| document.root.as_ref()).collect();
+    match roots.as_slice() {
+        [root] => root.to_value().map(|(value, _)| value).map_err(told),
+        _ => Err(format!("expected one document, found {} documents", roots.len())),
+    }
+}
+
 /// What a directory renders to.
 #[derive(Debug)]
 pub struct Rendered<M = Manifest> {

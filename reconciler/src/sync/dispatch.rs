@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_runtime::api::kinds::Application;
-use bowline_runtime::api::{Key, Object as _, Timestamp};
+use bowline_runtime::api::{Key, Timestamp};
 use bowline_runtime::store::{Event, Snapshot, Stored, WatchFilter};
 use tokio::task::JoinSet;
 
@@ -113,6 +113,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 }
                 Some(done) = passes.join_next() => match done {
                     Ok((key, outcome)) => queue.done(key, outcome, shared.now()),
+                    // Cancelled: the daemon is leaving.
+                    Err(error) if error.is_cancelled() => {}
                     Err(error) => tracing::error!(%error, "a pass ended unexpectedly"),
                 },
                 () = tokio::time::sleep(pause) => queue.wake(shared.now()),
@@ -178,8 +180,12 @@ fn dependents(snapshot: &Snapshot, object: &Stored, queue: &mut Queue) {
     }
 }
 
-/// Returns the Application that an object is annotated with.
+/// Returns the Application that an object is annotated with; none for what a controller made, because controllers
+/// copy annotations (a Deployment's to its ReplicaSets).
 fn owner(object: &Stored) -> Option<Key> {
+    if object.owner_uids().next().is_some() {
+        return None;
+    }
     let id = object.value().get("metadata")?.get("annotations")?.get(OWNER)?.as_str()?;
     let (namespace, name) = id.split_once('/')?;
     Some(Application::kind().key(namespace, name))

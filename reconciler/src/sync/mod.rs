@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bowline_runtime::api::{Key, Kinds, Timestamp};
 use bowline_runtime::store::Store;
+use bowline_runtime::store::objects::{Clock, Entropy};
 use tokio::task::JoinHandle;
 
 pub use pass::PassError;
@@ -49,9 +50,9 @@ pub struct Config {
     /// Directory for bare copies of remote repositories.
     pub cache: PathBuf,
     /// The clock.
-    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    pub clock: Clock,
     /// Chance: 128 random bits a call.
-    pub entropy: Arc<dyn Fn() -> u128 + Send + Sync>,
+    pub entropy: Entropy,
 }
 
 /// The running syncing side; dropping it ends its tasks at their next safe point.

@@ -42,7 +42,7 @@ pub(super) fn observe(
     let repository = snapshot.typed_get::<GitRepository>(&key.namespace, &application.spec.source.name);
     let mut observed = Observed {
         suspended: application.spec.suspend == Some(true),
-        timeout: application.spec.timeout.as_ref().map_or(TIMEOUT, |timeout| timeout.duration()),
+        timeout: application.spec.timeout.as_ref().map_or(TIMEOUT, |timeout| timeout.0),
         dependency: dependency(snapshot, key, application),
         ..Observed::default()
     };

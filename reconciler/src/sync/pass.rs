@@ -8,7 +8,7 @@ use bowline_runtime::api::kinds::{
     RejectedRevision,
 };
 use bowline_runtime::api::meta::Condition;
-use bowline_runtime::api::{Key, Object as _, Time, Timestamp};
+use bowline_runtime::api::{Key, Kinds, Object as _, Time, Timestamp};
 use bowline_runtime::store::objects::update_op;
 use bowline_runtime::store::{CommitError, DecodeError, Op, Precondition, Snapshot, Txn};
 
@@ -117,7 +117,7 @@ impl Round<'_> {
     }
 
     fn next_comparison(&self) -> Option<Timestamp> {
-        let interval = self.application.spec.interval.as_ref().map_or(INTERVAL, |interval| interval.duration());
+        let interval = self.application.spec.interval.as_ref().map_or(INTERVAL, |interval| interval.0);
         Some(self.shared.now() + interval)
     }
 
@@ -271,7 +271,7 @@ impl Round<'_> {
             });
             set_ready(status, "False", "Rejected", &format!("{reason}: {message}"), now);
         })?;
-        tracing::warn!(application = %self.key, commit, reason, message, "the commit is rejected");
+        tracing::info!(application = %self.key, commit, reason, message, "the commit is rejected");
         Ok(Outcome::Again)
     }
 
@@ -305,9 +305,11 @@ impl Round<'_> {
     fn describe(&self, observation: &Observation, blocker: Option<&Blocker>) -> Result<(), PassError> {
         let now = self.shared.now();
         let observed = &observation.observed;
-        let (resources, summary) = resources(self.memory);
+        let (resources, summary) = resources(self.memory, &self.shared.config.kinds);
         self.record(|revision, status| {
             revision.seen = observed.seen.clone();
+            // What waited for a person's word about an older commit waits no more.
+            status.held = status.held.take().filter(|held| Some(&held.commit) == observed.seen.as_ref());
             status.resources = resources.clone();
             status.summary = Some(summary.clone());
             let worst = observed.health.as_ref().map_or(State::Healthy, |health| health.state);
@@ -374,7 +376,7 @@ fn finish(shared: &Shared, snapshot: &Snapshot, key: &Key, application: &Applica
 }
 
 /// Lists the objects with their health: all of a small Application, the troubled ones of a large one.
-fn resources(memory: &Memory) -> (Vec<ApplicationResource>, ApplicationSummary) {
+fn resources(memory: &Memory, kinds: &Kinds) -> (Vec<ApplicationResource>, ApplicationSummary) {
     let mut summary = ApplicationSummary::default();
     let mut list = Vec::new();
     let all = memory.seen.len() <= RESOURCES_MAX;
@@ -389,10 +391,10 @@ fn resources(memory: &Memory) -> (Vec<ApplicationResource>, ApplicationSummary) 
         };
         *counter += 1;
         if (all || seen.health.state > State::Suspended) && list.len() < RESOURCES_MAX {
-            let (plural, group) = key.resource.split_once('.').unwrap_or((&key.resource, ""));
+            let Some(kind) = kinds.resource(&key.resource) else { continue };
             list.push(ApplicationResource {
-                group: Some(group.to_owned()),
-                kind: plural.to_owned(),
+                group: Some(kind.group.to_owned()),
+                kind: kind.kind.to_owned(),
                 namespace: (!key.namespace.is_empty()).then(|| key.namespace.to_string()),
                 name: key.name.to_string(),
                 health: Some(seen.health.state.name().to_owned()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bowline_runtime::api::kinds::{GitRepository, GitRepositoryStatus, Secret};
 use bowline_runtime::api::meta::Condition;
-use bowline_runtime::api::{Key, Object as _, Time, Timestamp};
+use bowline_runtime::api::{Key, Time, Timestamp};
 use bowline_runtime::store::{Event, Snapshot, WatchFilter};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -172,7 +172,7 @@ async fn follow(shared: Arc<Shared>, key: Key, notify: Arc<Notify>) {
         };
         failures = if outcome.is_ok() { 0 } else { failures.saturating_add(1) };
         record(&shared, &key, &repository, &outcome);
-        let interval = repository.spec.interval.as_ref().map_or(Duration::from_secs(60), |interval| interval.duration());
+        let interval = repository.spec.interval.as_ref().map_or(Duration::from_secs(60), |interval| interval.0);
         let pause = if failures == 0 { interval } else { backoff(failures).min(interval.max(RETRY_MIN)) };
         tokio::select! {
             () = notify.notified() => {}
@@ -200,7 +200,7 @@ fn request(repository: &GitRepository, snapshot: &Snapshot) -> Request {
     };
     let mut limits = Limits::default();
     if let Some(timeout) = &spec.timeout {
-        limits.total = timeout.duration();
+        limits.total = timeout.0;
         limits.stall = limits.stall.min(limits.total);
         limits.connect = limits.connect.min(limits.total);
     }

@@ -1,5 +1,8 @@
 //! The health of one object, by the rules that operators know from `kubectl rollout status` and kstatus.
 //!
+//! Applications and GitRepositories count as healthy once they exist: each tells its own verdict, and a child that is
+//! rejected must not take its parent's commit along.
+//!
 //! Differs from kstatus where kstatus misleads: a Failed pod is degraded, a Job is healthy when it is complete.
 
 use serde::Serialize;
@@ -62,14 +65,13 @@ pub fn of(object: &Value) -> Health {
     }
     let behind = number(object, "/status/observedGeneration") < number(object, "/metadata/generation");
     match kind {
-        "Deployment" | "ReplicaSet" | "Application" | "GitRepository" if behind => {
+        "Deployment" | "ReplicaSet" if behind => {
             Health::progressing("the latest change has not been looked at yet")
         }
         "Deployment" => deployment(object),
         "ReplicaSet" => replica_set(object),
         "Job" => job(object),
         "Pod" => pod(object),
-        "Application" | "GitRepository" => ready_condition(object),
         "CronJob" if object.pointer("/spec/suspend") == Some(&Value::Bool(true)) => {
             Health::new(State::Suspended, "is suspended")
         }
@@ -106,7 +108,9 @@ fn deployment(object: &Value) -> Health {
         return Health::new(if paused { State::Suspended } else { State::Progressing }, message);
     }
     if total > updated {
-        return Health::progressing(format!("{} old replicas are still ending", total - updated));
+        let old = total - updated;
+        let s = if old == 1 { " is" } else { "s are" };
+        return Health::progressing(format!("{old} old replica{s} still there"));
     }
     if available < updated {
         return Health::progressing(format!("{available} of {updated} updated replicas are available"));
@@ -155,20 +159,6 @@ fn pod(object: &Value) -> Health {
     }
 }
 
-fn ready_condition(object: &Value) -> Health {
-    if object.pointer("/spec/suspend") == Some(&Value::Bool(true)) {
-        return Health::new(State::Suspended, "is suspended");
-    }
-    if let Some(("True", _, message)) = condition(object, "Stalled") {
-        return Health::new(State::Degraded, message);
-    }
-    match condition(object, "Ready") {
-        Some(("True", ..)) => Health::HEALTHY,
-        Some((_, _, message)) => Health::progressing(message),
-        None => Health::progressing("has not been looked at yet"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,7 +179,7 @@ mod tests {
         };
         check("done", &deployment(3, 3, 3), State::Healthy, "");
         check("behind", &deployment(3, 1, 3), State::Progressing, "1 of 3 replicas are updated");
-        check("old ones left", &deployment(4, 3, 3), State::Progressing, "1 old replicas are still ending");
+        check("old ones left", &deployment(4, 3, 3), State::Progressing, "1 old replica is still there");
         check("not up yet", &deployment(3, 3, 2), State::Progressing, "2 of 3 updated replicas are available");
     }
 

@@ -4,14 +4,19 @@ use serde_json::{Map, Value};
 
 use super::object::Kind;
 use super::schema::{Schema, Struct, Type};
+use super::strict;
 use super::validate::absent;
 
-/// Sets what the object leaves open. Running it again changes nothing; a value of the wrong type is left alone.
+/// Sets what the object leaves open and writes its values canonically ([`strict::canonical`]).
+///
+/// Running it again changes nothing; a value of the wrong type is left alone. A Job gets selector and labels only once
+/// it has its UID.
 pub fn apply(kind: &Kind, value: &mut Value) {
     structure((kind.root)(), value);
     if let Some(default) = kind.default {
         default(value);
     }
+    strict::canonical(kind, value);
 }
 
 /// Sets the declared defaults of a value of type `T`.

@@ -24,7 +24,7 @@ const IGNORED_METADATA: [&str; 6] =
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// One field that differs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Change {
     /// The field, for example `spec.template.spec.containers[name=web].image` or `data[key]`.
     pub path: String,

@@ -89,12 +89,15 @@ impl Workshop {
 pub(super) struct Dispatcher {
     pub(super) controllers: Arc<[Registered]>,
     queue: Queue,
-    waiting: BTreeMap<Item, Vec<(Blocker, Option<Timestamp>)>>,
+    waiting: Arc<Mutex<Waits>>,
 }
+
+/// The waits of each key.
+type Waits = BTreeMap<Item, Vec<(Blocker, Option<Timestamp>)>>;
 
 impl Dispatcher {
     pub(super) fn new(controllers: Vec<Registered>) -> Self {
-        Self { controllers: controllers.into(), queue: Queue::default(), waiting: BTreeMap::new() }
+        Self { controllers: controllers.into(), queue: Queue::default(), waiting: Arc::default() }
     }
 
     /// Brings up the keys that every object of a snapshot concerns: after a start, or when events were missed.
@@ -121,6 +124,11 @@ impl Dispatcher {
         }
     }
 
+    /// Puts another key in front.
+    pub(super) fn shuffle(&mut self, pick: impl FnOnce(usize) -> usize) {
+        self.queue.shuffle(pick);
+    }
+
     /// Hands out the next key to decide about.
     pub(super) fn take(&mut self, now: Timestamp) -> Option<Item> {
         let Self { controllers, queue, .. } = self;
@@ -138,18 +146,14 @@ impl Dispatcher {
             Outcome::Nothing => {
                 self.queue.succeeded(item);
                 self.queue.cancel(item);
-                self.waiting.remove(item);
+                self.note(item, vec![]);
             }
             Outcome::Done { waits, refused } => {
                 match waits.iter().filter_map(|(_, until)| *until).min() {
                     Some(until) => self.queue.add_at(item.clone(), until),
                     None => self.queue.cancel(item),
                 }
-                if waits.is_empty() {
-                    self.waiting.remove(item);
-                } else {
-                    self.waiting.insert(item.clone(), waits);
-                }
+                self.note(item, waits);
                 if refused.is_some() {
                     self.queue.failed(item, now, REFUSED_MAX);
                 } else {
@@ -165,15 +169,39 @@ impl Dispatcher {
         self.queue.done(item);
     }
 
+    fn note(&self, item: &Item, waits: Vec<(Blocker, Option<Timestamp>)>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waits.is_empty() {
+            waiting.remove(item);
+        } else {
+            waiting.insert(item.clone(), waits);
+        }
+    }
+
     /// Returns when the next key comes back by itself.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.queue.next_due()
     }
 
-    /// Returns why keys wait, by controller and key.
-    pub(super) fn waiting(&self) -> Vec<Waiting> {
-        let all =
-            self.waiting.iter().flat_map(|((place, key), waits)| waits.iter().map(move |wait| (*place, key, wait)));
+    /// Returns the notes on why keys wait, for those who ask while the dispatcher works.
+    pub(super) fn notes(&self) -> Notes {
+        Notes { controllers: Arc::clone(&self.controllers), waiting: Arc::clone(&self.waiting) }
+    }
+}
+
+/// Why keys wait. Clones share the notes.
+#[derive(Clone, Debug)]
+pub(super) struct Notes {
+    controllers: Arc<[Registered]>,
+    waiting: Arc<Mutex<Waits>>,
+}
+
+impl Notes {
+    /// Returns why keys wait for which `wanted` holds, by controller and key.
+    pub(super) fn list(&self, wanted: impl Fn(&Key) -> bool) -> Vec<Waiting> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let chosen = waiting.iter().filter(|((_, key), _)| wanted(key));
+        let all = chosen.flat_map(|((place, key), waits)| waits.iter().map(move |wait| (*place, key, wait)));
         all.map(|(place, key, (on, until))| Waiting {
             controller: self.controllers[place].name,
             key: key.clone(),

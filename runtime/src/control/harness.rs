@@ -56,6 +56,16 @@ impl Harness {
         failed.map_or(Ok(true), Err)
     }
 
+    /// As [`Harness::step`], but with the ready key that `pick` chooses of so many: for simulations of every order.
+    ///
+    /// # Errors
+    /// As [`Harness::step`].
+    pub fn step_with(&mut self, now: Timestamp, pick: impl FnOnce(usize) -> usize) -> Result<bool, CommitError> {
+        self.follow();
+        self.dispatcher.shuffle(pick);
+        self.step(now)
+    }
+
     /// Steps until no key is due, at most `steps_max` times, and returns how many steps there were.
     ///
     /// # Errors
@@ -76,7 +86,7 @@ impl Harness {
 
     /// Returns why keys wait.
     pub fn waiting(&self) -> Vec<Waiting> {
-        self.dispatcher.waiting()
+        self.dispatcher.notes().list(|_| true)
     }
 
     /// Returns what the controllers would do about every object now, without doing it; waits are left out.

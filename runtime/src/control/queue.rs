@@ -64,6 +64,14 @@ impl Queue {
         Some(item)
     }
 
+    /// Puts another key in front: which one, `pick` says, given how many are ready.
+    pub(super) fn shuffle(&mut self, pick: impl FnOnce(usize) -> usize) {
+        if !self.ready.is_empty() {
+            let first = pick(self.ready.len()) % self.ready.len();
+            self.ready.rotate_left(first);
+        }
+    }
+
     /// Ends the work on a key, which comes again if it was asked for meanwhile.
     pub(super) fn done(&mut self, item: &Item) {
         self.working.remove(item);

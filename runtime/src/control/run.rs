@@ -1,6 +1,6 @@
 //! Runs controllers on tokio: one dispatcher task, one short task per decision.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -11,7 +11,7 @@ use crate::store::objects::{Clock, Entropy};
 use crate::store::{Store, WatchFilter, Watcher};
 
 use super::Registered;
-use super::dispatch::{Dispatcher, Outcome, Waiting, Workshop, outcome};
+use super::dispatch::{Dispatcher, Notes, Outcome, Waiting, Workshop, outcome};
 use super::queue::Item;
 
 /// The longest sleep between looks at the clock, so that a clock that is set forward is noticed.
@@ -34,7 +34,7 @@ pub struct Setup {
 /// Controllers at work; dropping it stops them.
 #[derive(Debug)]
 pub struct Running {
-    waiting: Arc<Mutex<Vec<Waiting>>>,
+    notes: Notes,
     stop: watch::Sender<bool>,
     dispatcher: Option<JoinHandle<()>>,
 }
@@ -42,12 +42,12 @@ pub struct Running {
 impl Running {
     /// Returns why keys wait, by controller and key.
     pub fn waiting(&self) -> Vec<Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.notes.list(|_| true)
     }
 
     /// Returns why this object waits.
     pub fn why(&self, key: &Key) -> Vec<Waiting> {
-        self.waiting().into_iter().filter(|waiting| waiting.key == *key).collect()
+        self.notes.list(|waiting| waiting == key)
     }
 
     /// Stops after the decisions that are being carried out.
@@ -69,10 +69,11 @@ impl Drop for Running {
 /// Starts controllers; needs a tokio runtime around it.
 pub fn run(setup: Setup) -> Running {
     let (stop, stopped) = watch::channel(false);
-    let waiting = Arc::new(Mutex::new(Vec::new()));
-    let shown = Arc::clone(&waiting);
-    let dispatcher = tokio::spawn(dispatch(setup, stopped, shown));
-    Running { waiting, stop, dispatcher: Some(dispatcher) }
+    let dispatcher = Dispatcher::new(setup.controllers);
+    let notes = dispatcher.notes();
+    let worker = Worker { store: setup.store, workshop: Workshop::new(setup.kinds, setup.entropy), clock: setup.clock };
+    let task = tokio::spawn(dispatch(dispatcher, Arc::new(worker), stopped));
+    Running { notes, stop, dispatcher: Some(task) }
 }
 
 /// What a task per decision shares with the dispatcher.
@@ -96,11 +97,8 @@ impl Worker {
     }
 }
 
-async fn dispatch(setup: Setup, mut stopped: watch::Receiver<bool>, shown: Arc<Mutex<Vec<Waiting>>>) {
-    let Setup { store, kinds, controllers, clock, entropy } = setup;
-    let mut dispatcher = Dispatcher::new(controllers);
-    let worker =
-        Arc::new(Worker { store: store.clone(), workshop: Workshop::new(kinds, entropy), clock: Arc::clone(&clock) });
+async fn dispatch(mut dispatcher: Dispatcher, worker: Arc<Worker>, mut stopped: watch::Receiver<bool>) {
+    let (store, clock) = (worker.store.clone(), Arc::clone(&worker.clock));
     let (sender, mut finished) = mpsc::unbounded_channel::<(Item, Outcome)>();
     let mut watcher = follow_anew(&store, &mut dispatcher);
     let mut working = 0_usize;
@@ -137,7 +135,6 @@ async fn dispatch(setup: Setup, mut stopped: watch::Receiver<bool>, shown: Arc<M
                     working -= 1;
                     dispatcher.finish(&item, outcome, clock());
                 }
-                *shown.lock().unwrap_or_else(PoisonError::into_inner) = dispatcher.waiting();
             }
             _ = stopped.changed(), if !stopping => {}
             () = tokio::time::sleep(sleep), if !stopping => {}

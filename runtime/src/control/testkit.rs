@@ -158,6 +158,12 @@ impl World {
         )
     }
 
+    /// Lets the controllers take one step about any of the keys that are ready.
+    pub(super) fn step(&mut self) -> bool {
+        let choice = self.below(1 << 16);
+        self.harness.step_with(self.now, |_| choice).expect("a store in memory takes every write")
+    }
+
     /// Lets time pass.
     pub(super) fn pass(&mut self, secs: u64) {
         self.now = self.now + Duration::from_secs(secs);

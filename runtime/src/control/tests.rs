@@ -120,7 +120,7 @@ fn shuffle(world: &mut World, check: impl Fn(&World)) {
     while idle < 3 {
         let pods = world.list::<Pod>();
         let moved = if world.below(2) == 0 || pods.is_empty() {
-            world.harness.step(world.now).expect("the store takes the write")
+            world.step()
         } else {
             let pod = &pods[world.below(pods.len())];
             world.advance(pod, fate(pod))
@@ -130,7 +130,7 @@ fn shuffle(world: &mut World, check: impl Fn(&World)) {
             idle = 0;
         } else {
             // Nothing moved by chance: let everything move once before giving up.
-            let stepped = world.harness.step(world.now).expect("the store takes the write");
+            let stepped = world.step();
             check(world);
             let advanced = world.list::<Pod>().iter().any(|pod| world.advance(pod, fate(pod)));
             check(world);
@@ -182,7 +182,7 @@ fn changes_of_mind_during_updates_end_in_the_last_wish() {
             let image = ["one", "two", "three", "broken"][world.below(4)];
             world.put(Deployment::kind(), deployment("web", replicas, image, json!({})));
             for _ in 0..world.below(30) {
-                world.harness.step(world.now).expect("the store takes the write");
+                world.step();
                 let pods = world.list::<Pod>();
                 if !pods.is_empty() {
                     let pod = &pods[world.below(pods.len())];
@@ -294,12 +294,12 @@ fn pods_that_cannot_be_created_are_told_in_event_and_conditions() {
     world.put(Deployment::kind(), deployment("web", 2, "one", json!({})));
     // The namespace goes while the ReplicaSet still has to make its pods.
     while world.list::<ReplicaSet>().is_empty() {
-        assert!(world.harness.step(world.now).expect("the store takes the write"));
+        assert!(world.step());
     }
     let namespace = crate::api::kinds::Namespace::kind().key("", "default");
     world.edit(&namespace, |value| value["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"));
     for _ in 0..50 {
-        world.harness.step(world.now).expect("the store takes the write");
+        world.step();
     }
     assert_eq!(world.list::<Pod>().len(), 0);
     assert_eq!(condition(&world.deployment("web"), "ReplicaFailure"), "True FailedCreate");

@@ -45,6 +45,17 @@ impl Event {
     pub fn key(&self) -> &Key {
         self.object().key()
     }
+    /// Whether the object went.
+    pub fn is_delete(&self) -> bool {
+        matches!(self.kind, EventKind::Delete { .. })
+    }
+    /// Returns the state before a change; `None` where the object is new or went.
+    pub fn old(&self) -> Option<&Arc<Stored>> {
+        match &self.kind {
+            EventKind::Put { old, .. } => old.as_ref(),
+            EventKind::Delete { .. } => None,
+        }
+    }
     /// Returns the state after the change, or the last one of a deleted object.
     pub fn object(&self) -> &Arc<Stored> {
         match &self.kind {

@@ -35,7 +35,7 @@ pub struct GitRepositorySpec {
     #[object(default = "1m", min = "10s")]
     pub interval: Option<Duration>,
     /// How long one fetch may take.
-    #[object(default = "60s", min = "1s")]
+    #[object(default = "1m", min = "1s")]
     pub timeout: Option<Duration>,
     /// Secret with `username`, `password` or `bearerToken`, and `ca.crt`.
     pub secret_ref: Option<LocalObjectReference>,

@@ -62,7 +62,7 @@ fn no_more_pods_run_at_a_time_than_parallelism_and_no_more_succeed_than_completi
         let mut world = world(seed + 1);
         world.put(Job::kind(), job("work", json!({ "parallelism": 2, "completions": 5 })));
         for _ in 0..400 {
-            world.harness.step(world.now).expect("the store takes the write");
+            world.step();
             let all = world.list::<Pod>();
             let active = all.iter().filter(|pod| pods::active(pod)).count();
             assert!(active <= 2, "{active} pods at a time");

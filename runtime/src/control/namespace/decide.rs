@@ -45,9 +45,7 @@ fn route(snapshot: &Snapshot, change: &Change<'_>) -> Vec<Key> {
 
 fn observe(snapshot: &Snapshot, key: &Key) -> Option<(Observed, Arc<Namespace>)> {
     let namespace = snapshot.typed_get::<Namespace>("", &key.name)?;
-    if namespace.metadata.deletion_timestamp.is_none() {
-        return None;
-    }
+    namespace.metadata.deletion_timestamp?;
     let inside = snapshot.iter().filter(|stored| stored.key().namespace == key.name);
     let content = inside.map(|stored| Item {
         key: stored.key().clone(),

@@ -31,6 +31,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::task::JoinHandle;
 
+use crate::api::kinds::Pod;
 use crate::host::engine::{Adopted, Engine, EngineError};
 use crate::host::image::ImageStore;
 use crate::store::Store;
@@ -108,6 +109,22 @@ impl Agent {
     /// Returns the node's name.
     pub fn node_name(&self) -> &str {
         &self.node_name
+    }
+
+    /// Stops every pod at once, each within its own grace, and removes it. Call [`Agent::stop`] first.
+    pub async fn stop_pods(&self) {
+        let handles: Vec<_> = std::mem::take(&mut *lock(&self.world.handles)).into_iter().collect();
+        let snapshot = self.world.snapshot();
+        let ends = handles.into_iter().map(|(uid, handle)| {
+            let pod = snapshot.pods_on(&self.node_name).find(|stored| stored.uid() == uid);
+            let grace = pod.and_then(|stored| stored.typed::<Pod>().ok()).map_or(30, |pod| decide::grace_seconds(&pod));
+            let world = self.world.clone();
+            async move {
+                let _lost = handle.stop_all(std::time::Duration::from_secs(grace)).await;
+                world.release(&handle, &uid).await;
+            }
+        });
+        futures_util::future::join_all(ends).await;
     }
 
     /// Ends the agent's tasks; pods go on under their supervisors. Idempotent.

@@ -34,8 +34,11 @@ impl Layout {
     /// Reads the host's layout.
     pub fn detect() -> Result<Self, CgroupError> {
         let path = Path::new("/proc/self/mountinfo");
-        let text = fs::read_to_string(path)
-            .map_err(|source| CgroupError::Io { action: "find", path: path.to_owned(), source })?;
+        let text = fs::read_to_string(path).map_err(|source| CgroupError::Io {
+            action: "find",
+            path: path.to_owned(),
+            source,
+        })?;
         let mut layout = Self::parse(&text);
         for hierarchy in layout.hierarchies.iter_mut().filter(|hierarchy| hierarchy.version == 2) {
             let offered = fs::read_to_string(hierarchy.mount.join("cgroup.controllers")).unwrap_or_default();

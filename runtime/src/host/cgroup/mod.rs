@@ -138,6 +138,10 @@ impl Group {
     }
 
     /// Opens what a process writes `0` to in order to join the group.
+    ///
+    /// Also on v2, where a process could be born in the group by `CLONE_INTO_CGROUP`: Linux 6.18 kills a process born in
+    /// a group that was ever killed by `cgroup.kill` (it compares the kill counts of two different groups), and
+    /// containers are restarted in their group.
     pub fn entrances(&self) -> Result<Vec<fs::File>, CgroupError> {
         let open = |hierarchy: &Hierarchy| {
             let path = hierarchy.mount.join(&self.path).join("cgroup.procs");

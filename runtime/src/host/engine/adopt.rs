@@ -7,6 +7,9 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
 use super::connection::Connection;
 use super::handle::PodHandle;
 use super::protocol::{Request, RunRecord, SandboxRecord};
@@ -24,6 +27,7 @@ const GREETING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What [`Engine::adopt`] found.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "few exist, for a moment after the daemon's start")]
 pub enum Adopted {
     /// A pod whose supervisor answers.
     Alive(PodHandle),
@@ -119,7 +123,16 @@ impl Engine {
 
 /// Kills all in a cgroup and removes it, off the runtime's threads.
 pub(super) async fn kill_group(group: Group) -> Result<(), EngineError> {
-    let removed = tokio::task::spawn_blocking(move || group.remove(KILL_PATIENCE)).await;
+    let removed = tokio::task::spawn_blocking(move || {
+        let orphans = group.processes();
+        let removed = group.remove(KILL_PATIENCE);
+        // Orphans of a dead supervisor are this process's children when it adopts orphans; others are init's.
+        for pid in orphans {
+            let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
+        }
+        removed
+    })
+    .await;
     Ok(removed.expect("invariant: removing a cgroup does not panic")?)
 }
 

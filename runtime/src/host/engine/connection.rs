@@ -9,6 +9,9 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+use rustix::event::{PollFd, PollFlags, poll};
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::{broadcast, mpsc};
@@ -18,7 +21,7 @@ use super::EngineError;
 use super::protocol::{Greeting, Inbox, Reply, Request, frame};
 use super::state::PodEvent;
 use super::wire::VERSION;
-use crate::host::sys::net;
+use crate::host::sys::{net, process};
 
 /// Events kept for a subscriber that lags; one that lags more asks for the state.
 const EVENTS_KEPT: usize = 256;
@@ -83,7 +86,7 @@ impl Connection {
         let stream = socket.set_nonblocking(true).and_then(|()| UnixStream::from_std(socket)).map_err(|_| lost())?;
         let mut inbox = Inbox::default();
         let greeting = loop {
-            match inbox.next::<Reply>().map_err(|_| lost())? {
+            match inbox.take_frame::<Reply>().map_err(|_| lost())? {
                 Some((_, Reply::Hello(greeting), _)) => break greeting,
                 Some((_, Reply::Refused(message), _)) => {
                     return Err(EngineError::Sandbox { uid: uid.to_owned(), message });
@@ -105,7 +108,7 @@ impl Connection {
             events: broadcast::Sender::new(EVENTS_KEPT),
             closed: AtomicBool::new(false),
         });
-        let reader = tokio::spawn(read(shared.clone(), inbox));
+        let reader = tokio::spawn(read(shared.clone(), inbox, greeting.pid as i32));
         let (writing, next_id) = (tokio::sync::Mutex::new(()), AtomicU64::new(1));
         Ok(Self { uid: uid.to_owned(), greeting, shared, writing, next_id, reader })
     }
@@ -186,8 +189,8 @@ async fn receive(stream: &UnixStream, inbox: &mut Inbox) -> io::Result<usize> {
 }
 
 /// Hands out replies and events until the connection ends.
-async fn read(shared: Arc<Shared>, mut inbox: Inbox) {
-    while let Ok(taken) = inbox.next::<Reply>() {
+async fn read(shared: Arc<Shared>, mut inbox: Inbox, supervisor: i32) {
+    while let Ok(taken) = inbox.take_frame::<Reply>() {
         match taken {
             Some((0, Reply::Event(event), _)) => {
                 let _ = shared.events.send(event);
@@ -203,7 +206,18 @@ async fn read(shared: Arc<Shared>, mut inbox: Inbox) {
             },
         }
     }
+    let _ = tokio::task::spawn_blocking(move || collect(supervisor)).await;
     shared.closed.store(true, Ordering::SeqCst);
     shared.pending().clear();
     let _ = shared.events.send(PodEvent::Lost);
+}
+
+/// Waits for the end of a supervisor and collects it if it is a child of this process, as one is whose intermediate
+/// parent ended while this process collects orphans. Any other is collected by whoever adopted it.
+fn collect(supervisor: i32) {
+    const PATIENCE: rustix::event::Timespec = rustix::event::Timespec { tv_sec: 5, tv_nsec: 0 };
+    if let Ok(pidfd) = process::pidfd_open(supervisor) {
+        let _ = poll(&mut [PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)], Some(&PATIENCE));
+    }
+    let _ = waitpid(Pid::from_raw(supervisor), Some(WaitPidFlag::WNOHANG));
 }

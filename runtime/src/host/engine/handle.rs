@@ -54,7 +54,10 @@ impl Terminal<'_> {
 }
 
 fn unexpected(uid: &str, reply: &Reply) -> EngineError {
-    EngineError::Refused { uid: uid.to_owned(), message: format!("its supervisor gave an unexpected answer: {reply:?}") }
+    EngineError::Refused {
+        uid: uid.to_owned(),
+        message: format!("its supervisor gave an unexpected answer: {reply:?}"),
+    }
 }
 
 fn exec_exit(uid: &str, reply: Reply) -> Result<ExecExit, EngineError> {

@@ -137,11 +137,14 @@ impl Engine {
     /// Makes the engine of `instance` (one path component, unique on the host).
     ///
     /// Creates `dirs.pods` and the instance's cgroup, and moves the zygote there: supervisors must not be in the
-    /// daemon's own cgroup, which a service manager kills as a whole.
+    /// daemon's own cgroup, which a service manager kills as a whole. From then on this process adopts the orphans of
+    /// its descendants, so that supervisors that end are collected.
     pub fn new(zygote: impl Into<Arc<Zygote>>, dirs: EngineDirs, instance: &str) -> Result<Self, EngineError> {
         let zygote = zygote.into();
         check_id(instance)?;
         fs::create_dir_all(&dirs.pods).map_err(io_error("create", &dirs.pods))?;
+        // Refused by no kernel that has cgroup v2 or overlayfs; without it, init collects.
+        let _ = nix::sys::prctl::set_child_subreaper(true);
         let group = instance_group(Layout::detect()?, instance);
         let supervisors = group.child("supervisors");
         supervisors.create()?;
@@ -175,7 +178,8 @@ impl Engine {
         fs::create_dir_all(&sandbox.run_dir).map_err(io_error("create", &sandbox.run_dir))?;
         let group = self.pod_group(&uid);
         let pod = SpawnPod { sandbox, layout: group.layout().clone(), cgroup: group.path().to_owned() };
-        let (own, theirs) = std::os::unix::net::UnixStream::pair().map_err(io_error("connect", &pod.sandbox.run_dir))?;
+        let (own, theirs) =
+            std::os::unix::net::UnixStream::pair().map_err(io_error("connect", &pod.sandbox.run_dir))?;
         let shared = self.shared.clone();
         let request = pod.clone();
         let sent = tokio::task::spawn_blocking(move || shared.zygote.spawn(&request, theirs.as_fd())).await;

@@ -30,6 +30,7 @@ pub struct SpawnPod {
 
 /// What the daemon asks of a supervisor.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time exists, between the socket and its handler")]
 pub enum Request {
     /// Start a container. Reply: `Container`, once it runs or could not be started.
     Start(ContainerSpec),
@@ -179,7 +180,7 @@ pub struct Inbox {
 
 impl Inbox {
     /// Takes the next whole frame, if one is there: its id, body and descriptors.
-    pub fn next<T: Wire>(&mut self) -> Result<Option<(u64, T, Vec<OwnedFd>)>, FrameError> {
+    pub fn take_frame<T: Wire>(&mut self) -> Result<Option<(u64, T, Vec<OwnedFd>)>, FrameError> {
         let Some(head) = self.bytes.get(..HEADER_BYTES) else { return Ok(None) };
         let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
         if !(HEADER_BYTES..=FRAME_BYTES_MAX).contains(&length) {
@@ -211,7 +212,7 @@ mod tests {
         let mut seen = Vec::new();
         for byte in bytes {
             inbox.bytes.push(byte);
-            while let Some((id, request, _)) = inbox.next::<Request>().expect("frames are whole") {
+            while let Some((id, request, _)) = inbox.take_frame::<Request>().expect("frames are whole") {
                 seen.push((id, request));
             }
         }
@@ -220,7 +221,9 @@ mod tests {
 
     #[test]
     fn a_bad_frame_is_an_error() {
-        let of = |bytes: Vec<u8>| Inbox { bytes, fds: Vec::new() }.next::<Request>().map(|_| ()).map_err(|e| e.to_string());
+        let of = |bytes: Vec<u8>| {
+            Inbox { bytes, fds: Vec::new() }.take_frame::<Request>().map(|_| ()).map_err(|e| e.to_string())
+        };
         assert_eq!(of(vec![255; 20]), Err("frame of 4294967295 bytes".to_owned()));
         assert_eq!(of(vec![1; 20]), Err("frame of 16843009 bytes".to_owned()));
         assert_eq!(of(frame(1, 3, &Request::Status)), Err("frame without its descriptors".to_owned()));

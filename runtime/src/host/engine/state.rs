@@ -99,6 +99,7 @@ impl Exit {
 
 /// Something that happened in a pod. Carries the whole new state, so that a missed event costs nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all events are of the large kind")]
 pub enum PodEvent {
     /// A container changed.
     Container(ContainerState),

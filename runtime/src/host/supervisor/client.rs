@@ -65,7 +65,7 @@ impl Client {
         }
         let mut requests = Vec::new();
         loop {
-            match self.inbox.next() {
+            match self.inbox.take_frame() {
                 Ok(Some(request)) => requests.push(request),
                 Ok(None) => return Some(requests),
                 Err(error) => {

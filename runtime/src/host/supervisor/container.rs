@@ -126,9 +126,7 @@ impl Container {
     /// Describes the container to the daemon.
     pub fn state(&self, pod: &PodSandbox, now: Now) -> ContainerState {
         let phase = match &self.life {
-            Life::Running { pid, started, .. } => {
-                ContainerPhase::Running { pid: *pid as u32, started: *started }
-            }
+            Life::Running { pid, started, .. } => ContainerPhase::Running { pid: *pid as u32, started: *started },
             Life::Exited if self.last_exit.is_some() => {
                 ContainerPhase::Exited(self.last_exit.clone().expect("invariant: checked above"))
             }
@@ -137,11 +135,9 @@ impl Container {
                 message: self.backoff_message(pod),
                 until: Some(now.date_of(*until_ms)),
             },
-            _ => ContainerPhase::Waiting {
-                reason: "ContainerCreating".to_owned(),
-                message: String::new(),
-                until: None,
-            },
+            _ => {
+                ContainerPhase::Waiting { reason: "ContainerCreating".to_owned(), message: String::new(), until: None }
+            }
         };
         ContainerState {
             name: self.spec.name.clone(),

@@ -218,8 +218,7 @@ impl Supervisor {
             (None, false, 0) => Exit::COMPLETED,
             (None, false, _) => Exit::ERROR,
         };
-        let message =
-            outcome.error.unwrap_or_else(|| container.termination_message(&termination_file, code != 0));
+        let message = outcome.error.unwrap_or_else(|| container.termination_message(&termination_file, code != 0));
         let exit = Exit {
             attempt: container.spec.attempt,
             code,

@@ -190,10 +190,8 @@ pub fn tail(path: &Path) -> String {
     let bytes = read().unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     // A line is time, stream, flag and text; one cut at the start of the window has fewer parts and is left out.
-    let lines: Vec<String> = text
-        .lines()
-        .filter_map(|line| line.splitn(4, ' ').nth(3).map(|text| format!("{text}\n")))
-        .collect();
+    let lines: Vec<String> =
+        text.lines().filter_map(|line| line.splitn(4, ' ').nth(3).map(|text| format!("{text}\n"))).collect();
     let joined = lines[lines.len().saturating_sub(80)..].concat();
     let cut = joined.len().saturating_sub(2048);
     let start = (cut..=joined.len()).find(|index| joined.is_char_boundary(*index)).unwrap_or(0);

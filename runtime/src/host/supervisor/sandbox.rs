@@ -10,9 +10,7 @@ use std::path::Path;
 
 use nix::sched::{CloneFlags, setns, unshare};
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::mount::{
-    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,
-};
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
 
 use crate::host::engine::spec::PodSandbox;
 use crate::host::sys::net;
@@ -55,7 +53,8 @@ fn set_sysctl(pod: &PodSandbox, name: &str, value: &str) -> Result<(), SandboxEr
     let own_ipc = ["kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."].iter().any(|start| name.starts_with(start));
     let own_net = name.starts_with("net.");
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
-    if !plain || name.contains("..") || !(own_ipc && !pod.host_ipc || own_net && !pod.host_network) {
+    let of_the_pod = if own_net { !pod.host_network } else { own_ipc && !pod.host_ipc };
+    if !plain || name.contains("..") || !of_the_pod {
         let source = io::Error::new(io::ErrorKind::PermissionDenied, "it is not a parameter of the pod's namespaces");
         return Err(SandboxError { what, source });
     }

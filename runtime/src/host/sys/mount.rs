@@ -19,8 +19,7 @@ pub mod attr {
 
 /// Sets attributes of the mount behind `fd` (with `recursive`, of those below it too) and makes it private.
 pub fn set_attributes(fd: BorrowedFd<'_>, set: u64, recursive: bool) -> io::Result<()> {
-    let attributes =
-        libc::mount_attr { attr_set: set, attr_clr: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 };
+    let attributes = libc::mount_attr { attr_set: set, attr_clr: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is an empty string that ends with zero; the attributes live through the call and their size
     // is passed.

@@ -87,9 +87,7 @@ pub fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
 /// Marks every descriptor from `first` on to be closed by execve.
 pub fn close_on_exec_from(first: RawFd) -> io::Result<()> {
     // SAFETY: integers only; it only sets a flag of descriptors.
-    check(unsafe {
-        libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
-    })?;
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) })?;
     Ok(())
 }
 

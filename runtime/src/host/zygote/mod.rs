@@ -12,8 +12,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use super::engine::protocol::SpawnPod;
 use super::engine::wire::{decode, encode};
 use super::supervisor::supervise;
-use super::sys::process::{self, Fork};
 use super::sys::net;
+use super::sys::process::{self, Fork};
 
 /// Greatest request in bytes: what a datagram socket takes with the kernel's default buffers.
 pub const REQUEST_BYTES_MAX: usize = 128 * 1024;

@@ -56,6 +56,11 @@ fn pods_get_the_defaults_of_kubernetes() {
         &[("/spec/containers/0/resources/requests", json!({ "cpu": "500m", "memory": "1Gi" }))],
     );
     check(
+        "amounts are written canonically",
+        with(pod(), "/spec/containers/0/resources/requests", json!({ "cpu": 0.5, "memory": "1.5Gi" })),
+        &[("/spec/containers/0/resources/requests", json!({ "cpu": "500m", "memory": "1536Mi" }))],
+    );
+    check(
         "ports on the host's network",
         with(
             with(pod(), "/spec/hostNetwork", json!(true)),
@@ -193,7 +198,7 @@ fn the_small_kinds_get_their_defaults() {
     check(
         "a repository",
         with(object("bowline.dev/v1alpha1", "GitRepository"), "/spec/url", json!("/srv/config")),
-        &[("/spec/interval", json!("1m")), ("/spec/timeout", json!("60s")), ("/spec/ref", json!({}))],
+        &[("/spec/interval", json!("1m")), ("/spec/timeout", json!("1m")), ("/spec/ref", json!({}))],
     );
     check(
         "an application",

@@ -48,8 +48,7 @@ pub(super) fn populate(root: BorrowedFd<'_>) -> Result<OwnedFd, StepError> {
     for (target, name) in LINKS {
         symlinkat(target, &dev, name).step(|| format!("cannot provide `/dev/{name}`"))?;
     }
-    let options =
-        [("ptmxmode", "0666".to_owned()), ("mode", "0620".to_owned()), ("gid", TTY_GROUP.to_string())];
+    let options = [("ptmxmode", "0666".to_owned()), ("mode", "0620".to_owned()), ("gid", TTY_GROUP.to_string())];
     let pts = mount_in(&dev, "pts", "devpts", &options, attr::NOSUID | attr::NOEXEC)?;
     mount_in(&dev, "mqueue", "mqueue", &[], attr::NOSUID | attr::NODEV | attr::NOEXEC)?;
     mkdirat(&dev, "shm", Mode::from_raw_mode(0o755)).step(|| "cannot provide `/dev/shm`".to_owned())?;
@@ -78,9 +77,7 @@ pub(super) fn host_null() -> io::Result<OwnedFd> {
 
 /// Returns a detached mount of a device of the host, which must be the device its name promises.
 fn host_device(name: &str, major_number: u32, minor_number: u32) -> io::Result<OwnedFd> {
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE
-        | OpenTreeFlags::OPEN_TREE_CLOEXEC
-        | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
     let tree = open_tree(CWD, Path::new("/dev").join(name), flags)?;
     let found = fstat(&tree)?;
     let character = FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice;
@@ -100,6 +97,7 @@ pub(super) fn open_terminal(pts: Option<BorrowedFd<'_>>) -> Result<Terminal, Ste
     }
     .step(what)?;
     unlockpt(&master).step(what)?;
-    let slave = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).step(what)?;
+    let slave =
+        ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).step(what)?;
     Ok(Terminal { master, slave })
 }

@@ -51,14 +51,16 @@ fn lookup(user: &User, passwd: &str, group: &str) -> Result<Account, String> {
         uid = match (&known, user_part.parse()) {
             (Some(fields), _) => number(fields, 2).ok_or_else(|| format!("user {user_part}: invalid passwd entry"))?,
             (None, Ok(uid)) => uid,
-            (None, Err(_)) => return Err(format!("unable to find user {user_part}: no matching entries in passwd file")),
+            (None, Err(_)) => {
+                return Err(format!("unable to find user {user_part}: no matching entries in passwd file"));
+            }
         };
         gid = known.as_ref().and_then(|fields| number(fields, 3)).unwrap_or(0);
         if let Some(wanted) = group_part {
             let known = entries(group).find(|fields| fields[0] == wanted).and_then(|fields| number(&fields, 2));
-            gid = known.or_else(|| wanted.parse().ok()).ok_or_else(|| {
-                format!("unable to find group {wanted}: no matching entries in group file")
-            })?;
+            gid = known
+                .or_else(|| wanted.parse().ok())
+                .ok_or_else(|| format!("unable to find group {wanted}: no matching entries in group file"))?;
         } else if let Some(fields) = &known {
             let member = |list: &[&str]| list.get(3).is_some_and(|names| names.split(',').any(|n| n == fields[0]));
             groups.extend(entries(group).filter(|list| member(list)).filter_map(|list| number(&list, 2)));

@@ -126,12 +126,15 @@ fn start(launch: Launch<'_>, report: BorrowedFd<'_>) -> Result<Never, StepError>
     // Lowering needs CAP_SYS_RESOURCE, which the host may not give; that must not keep a container from starting.
     let _ = std::fs::write("/proc/self/oom_score_adj", adjustment.to_string());
     unshare(CloneFlags::CLONE_NEWCGROUP).step(|| "cannot make a cgroup namespace".to_owned())?;
-    let terminal = rootfs::enter(spec, &rootfs::Sources {
-        mountpoint: launch.mountpoint,
-        scratch: &launch.scratch,
-        pod_mounts: launch.pod_mounts,
-        termination_file: launch.termination_file.as_deref(),
-    })?;
+    let terminal = rootfs::enter(
+        spec,
+        &rootfs::Sources {
+            mountpoint: launch.mountpoint,
+            scratch: &launch.scratch,
+            pod_mounts: launch.pod_mounts,
+            termination_file: launch.termination_file.as_deref(),
+        },
+    )?;
     connect(launch.stdio, terminal, report)?;
     become_program(&Target {
         argv: &spec.argv,
@@ -178,11 +181,7 @@ fn begin(entrances: Vec<File>) -> Result<(), StepError> {
 }
 
 /// Sets the standard files, from a terminal (whose other side is reported) or from `stdio`.
-fn connect(
-    stdio: Option<Stdio>,
-    terminal: Option<devices::Terminal>,
-    report: BorrowedFd<'_>,
-) -> Result<(), StepError> {
+fn connect(stdio: Option<Stdio>, terminal: Option<devices::Terminal>, report: BorrowedFd<'_>) -> Result<(), StepError> {
     let what = || "cannot set the standard files".to_owned();
     if let Some(terminal) = terminal {
         net::send_with_fds(report, &[REPORT_TERMINAL], &[terminal.master.as_fd()]).step(what)?;

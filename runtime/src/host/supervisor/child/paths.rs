@@ -44,8 +44,7 @@ pub(super) fn open_or_create(root: BorrowedFd<'_>, target: &Path, create: Create
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         other => return other,
     }
-    let parts: Vec<Component<'_>> =
-        target.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let parts: Vec<Component<'_>> = target.components().filter(|part| matches!(part, Component::Normal(_))).collect();
     let (mut parent, mut path) = (open(root, Path::new("/"))?, PathBuf::new());
     for (index, part) in parts.iter().enumerate() {
         path.push(part);

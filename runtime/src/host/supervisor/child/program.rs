@@ -43,9 +43,8 @@ impl Program {
 
     /// Executes the program; returns only to say why that failed.
     pub fn execute(&self) -> StepError {
-        let pointers = |list: &[CString]| {
-            list.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect::<Vec<_>>()
-        };
+        let pointers =
+            |list: &[CString]| list.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect::<Vec<_>>();
         let (argv, env) = (pointers(&self.argv), pointers(&self.env));
         let mut denied = false;
         for candidate in self.candidates() {

@@ -86,7 +86,8 @@ fn missing(mount: &Mount) -> StepError {
 
 /// Opens `path` (following links: it is the host's) as an anchor that is only good for further calls.
 fn open_path(path: &Path) -> Result<OwnedFd, StepError> {
-    openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).step(|| format!("cannot open `{}`", path.display()))
+    openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .step(|| format!("cannot open `{}`", path.display()))
 }
 
 /// Mounts what becomes `/` and returns it.
@@ -147,8 +148,7 @@ fn clone_below(path: &str, sub_path: Option<&str>) -> Result<OwnedFd, StepError>
 }
 
 fn clone_at(at: BorrowedFd<'_>, recursive: bool) -> io::Result<OwnedFd> {
-    let mut flags =
-        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     if recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
@@ -212,12 +212,7 @@ pub(super) fn attach_new(
 }
 
 /// Attaches a detached tree to a path of the container, created when missing.
-pub(super) fn attach(
-    tree: &OwnedFd,
-    root: BorrowedFd<'_>,
-    target: &str,
-    create: Create,
-) -> Result<(), StepError> {
+pub(super) fn attach(tree: &OwnedFd, root: BorrowedFd<'_>, target: &str, create: Create) -> Result<(), StepError> {
     let what = || format!("cannot mount `{target}`");
     let at = paths::open_or_create(root, Path::new(target), create).step(what)?;
     move_to(tree, at.as_fd()).step(what)

@@ -34,8 +34,8 @@ use tokio::task::JoinHandle;
 use crate::api::kinds::Pod;
 use crate::host::engine::{Adopted, Engine, EngineError};
 use crate::host::image::ImageStore;
-use crate::store::objects::{Clock, Entropy};
 use crate::store::Store;
+use crate::store::objects::{Clock, Entropy};
 
 pub use exec::{ExecError, ExecRequest, ExecSession};
 pub use logs::{LogError, LogOptions, LogStream};

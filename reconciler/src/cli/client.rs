@@ -172,8 +172,7 @@ impl Client {
     pub async fn upgrade(&self, path: &str) -> Result<WebSocketStream<UnixStream>, ClientError> {
         use tungstenite::client::IntoClientRequest;
         let stream = self.connect().await?;
-        let mut request =
-            format!("ws://bowline{path}").into_client_request().map_err(|source| broken(path, source))?;
+        let mut request = format!("ws://bowline{path}").into_client_request().map_err(|source| broken(path, source))?;
         request
             .headers_mut()
             .insert(header::SEC_WEBSOCKET_PROTOCOL, http::HeaderValue::from_static("v5.channel.k8s.io"));

@@ -71,7 +71,9 @@ pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
     while let Some(message) = stream.next().await {
         let Message::Binary(data) = message? else { continue };
         match data.split_first() {
-            Some((&channel::STDOUT, rest)) => std::io::stdout().lock().write_all(rest).and_then(|()| std::io::stdout().flush())?,
+            Some((&channel::STDOUT, rest)) => {
+                std::io::stdout().lock().write_all(rest).and_then(|()| std::io::stdout().flush())?
+            }
             Some((&channel::STDERR, rest)) => std::io::stderr().lock().write_all(rest)?,
             Some((&channel::ERROR, rest)) => return outcome(&serde_json::from_slice(rest)?),
             _ => {}

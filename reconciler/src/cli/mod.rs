@@ -115,7 +115,9 @@ impl Cli {
             Verb::Schedule(args) => schedule::run(&context, &args),
             Verb::Validate(args) => validate::run(&context, &args),
             Verb::Up(args) => up::run(&context, args),
-            verb => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(remote(&context, verb)),
+            verb => {
+                tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(remote(&context, verb))
+            }
         }
     }
 }

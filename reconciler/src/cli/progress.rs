@@ -75,7 +75,9 @@ pub fn verdict(application: &Application, commit: Option<&str>) -> Verdict {
     if let Some(held) = &status.held {
         return Verdict::Held(held.message.clone().unwrap_or_default());
     }
-    if let Some(rejected) = revision.rejected.as_ref().filter(|rejected| Some(&rejected.commit) == revision.seen.as_ref()) {
+    if let Some(rejected) =
+        revision.rejected.as_ref().filter(|rejected| Some(&rejected.commit) == revision.seen.as_ref())
+    {
         let text = |field: &Option<String>| field.clone().unwrap_or_default();
         if let Some(healthy) = revision.healthy.as_deref().filter(|_| revision.healthy != revision.applied) {
             let (reason, message) = (text(&rejected.reason), text(&rejected.message));

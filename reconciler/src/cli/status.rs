@@ -57,9 +57,11 @@ pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
 }
 
 fn namespace(context: &Context) -> Option<&str> {
-    (!context.all_namespaces).then(|| {
-        if context.namespace_given { context.namespace.as_str() } else { SYSTEM_NAMESPACE }
-    })
+    (!context.all_namespaces).then(
+        || {
+            if context.namespace_given { context.namespace.as_str() } else { SYSTEM_NAMESPACE }
+        },
+    )
 }
 
 async fn applications(context: &Context, name: Option<&str>) -> anyhow::Result<Vec<Application>> {
@@ -147,7 +149,9 @@ async fn request(context: &Context, args: &Args) -> anyhow::Result<Option<String
                 break;
             }
             if tokio::time::timeout_at(deadline, change(context, revision)).await.is_err() {
-                anyhow::bail!("the GitRepository `{name}` was not read in time: see `bowline get gitrepo {name} -n {namespace}`");
+                anyhow::bail!(
+                    "the GitRepository `{name}` was not read in time: see `bowline get gitrepo {name} -n {namespace}`"
+                );
             }
         }
     }

@@ -56,7 +56,8 @@ fn read_repository(text: &str, args: &Args) -> anyhow::Result<Repository> {
     let url = if text.contains("://") {
         text.to_owned()
     } else {
-        let path = PathBuf::from(text).canonicalize().with_context(|| format!("cannot find the repository `{text}`"))?;
+        let path =
+            PathBuf::from(text).canonicalize().with_context(|| format!("cannot find the repository `{text}`"))?;
         path.to_string_lossy().into_owned()
     };
     RepoUrl::parse(&url)?;
@@ -120,7 +121,11 @@ async fn watch(daemon: &Daemon, once: bool) -> anyhow::Result<u8> {
         if once && let Err(trouble) = fetched {
             return Err(trouble);
         }
-        if once && fetched.is_ok_and(|fetched| fetched) && !rows.is_empty() && rows.iter().all(|(_, verdict)| verdict.is_final()) {
+        if once
+            && fetched.is_ok_and(|fetched| fetched)
+            && !rows.is_empty()
+            && rows.iter().all(|(_, verdict)| verdict.is_final())
+        {
             return Ok(if rows.iter().all(|(_, verdict)| verdict.is_good()) { exit::OK } else { exit::FAILED });
         }
         watcher.next().await?;

@@ -96,7 +96,8 @@ impl Daemon {
             clock: clock.clone(),
             entropy: entropy.clone(),
         });
-        let config = sync::Config { store: store.clone(), kinds, cache: dirs.git.clone(), clock: clock.clone(), entropy };
+        let config =
+            sync::Config { store: store.clone(), kinds, cache: dirs.git.clone(), clock: clock.clone(), entropy };
         let socket = state_dir.join(SOCKET);
         let listener = server::bind(&socket)?;
         let (down, downed) = tokio::sync::watch::channel(false);
@@ -180,7 +181,8 @@ impl Daemon {
             if status.last_handled_reconcile_at.as_deref() != Some(stamp) {
                 return Ok(false);
             }
-            let failed = status.conditions.iter().find(|condition| condition.type_ == "Ready" && condition.status == "False");
+            let failed =
+                status.conditions.iter().find(|condition| condition.type_ == "Ready" && condition.status == "False");
             if let Some(condition) = failed {
                 anyhow::bail!("{}", condition.message.as_deref().unwrap_or("the source cannot be read"));
             }

@@ -71,7 +71,12 @@ impl FieldErrorKind {
 
 impl FieldError {
     /// Builds an error of this class.
-    pub fn new(kind: FieldErrorKind, path: impl Into<String>, value: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn new(
+        kind: FieldErrorKind,
+        path: impl Into<String>,
+        value: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
         Self { path: path.into(), kind, value: value.into(), detail: detail.into() }
     }
     /// A value must be given at `path`.
@@ -91,7 +96,9 @@ impl FieldError {
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.kind.label())?;
-        if !self.value.is_empty() && !matches!(self.kind, FieldErrorKind::Required | FieldErrorKind::Forbidden | FieldErrorKind::TooLong) {
+        if !self.value.is_empty()
+            && !matches!(self.kind, FieldErrorKind::Required | FieldErrorKind::Forbidden | FieldErrorKind::TooLong)
+        {
             write!(f, ": {}", self.value)?;
         }
         if !self.detail.is_empty() {

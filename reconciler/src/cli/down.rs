@@ -17,7 +17,7 @@ const DAEMON_END_MAX: Duration = Duration::from_secs(10);
 /// The store, images and logs stay, so that the next `bowline up` brings everything back.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Do not ask
+    /// Stop without asking
     #[arg(long)]
     yes: bool,
 }

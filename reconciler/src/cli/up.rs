@@ -10,7 +10,7 @@ use bowline_runtime::host::zygote::Zygote;
 use bowline_runtime::store::WatchFilter;
 
 use super::progress::{Progress, Verdict, verdict};
-use super::{Context, exit};
+use super::{Context, exit, time};
 use crate::daemon::{Daemon, Repository};
 use crate::source::{GitRef, RepoUrl};
 
@@ -32,9 +32,9 @@ pub struct Args {
     /// Leave when everything is healthy (exit code 0) or a commit is rejected (1); pods keep running
     #[arg(long)]
     once: bool,
-    /// How many seconds `--once` waits
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "once")]
-    timeout: u64,
+    /// How long `--once` waits: seconds, or a span such as `5m`
+    #[arg(long, value_name = "TIME", default_value = "300s", requires = "once", value_parser = time::span)]
+    timeout: Duration,
 }
 
 /// Runs the verb. Forks the zygote first, while the process has one thread and no secrets.
@@ -83,8 +83,8 @@ async fn serve(context: &Context, args: &Args, repository: Option<Repository>, z
     println!("bowline runs on {} (node {})", context.state_dir.display(), daemon.node_name());
     let outcome = tokio::select! {
         code = watch(&daemon, args.once) => code,
-        () = sleep_if(args.once, Duration::from_secs(args.timeout)) => {
-            println!("no verdict after {} s; the pods keep running", args.timeout);
+        () = sleep_if(args.once, args.timeout) => {
+            println!("no verdict after {} s; the pods keep running", args.timeout.as_secs());
             Ok(exit::FAILED)
         }
         () = stop_signal() => {

@@ -112,8 +112,18 @@ fn find_in_directory(dir: &Path, name: &str) -> io::Result<Option<Location>> {
 fn list(file: File) -> io::Result<BTreeMap<String, Member>> {
     let mut members = BTreeMap::new();
     let mut archive = tar::Archive::new(file);
-    for entry in archive.entries_with_seek()?.raw(true) {
-        let entry = entry?;
+    for (entries, entry) in archive.entries_with_seek()?.raw(true).enumerate() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // The header of the very first member makes no sense: this is no archive, and holds no image.
+            Err(error) if entries == 0 && error.raw_os_error().is_none() => return Ok(members),
+            // The reader's own words would quote what it found.
+            Err(error) if error.raw_os_error().is_none() => {
+                let message = format!("the archive is damaged after {entries} files");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+            Err(error) => return Err(error),
+        };
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let Some(name) = resolve("", &name) else {
             continue;

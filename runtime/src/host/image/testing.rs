@@ -228,14 +228,3 @@ impl TestStore {
         assert!(left.is_empty(), "left over: {left:?}");
     }
 }
-
-/// Returns the whole chain of an error's messages.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text += &format!(": {error}");
-        next = error.source();
-    }
-    text
-}

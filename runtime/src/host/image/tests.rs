@@ -5,10 +5,11 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use super::testing::{Tar, TestImage, TestStore, chain, gzip, is_root, zstd};
+use super::testing::{Tar, TestImage, TestStore, gzip, is_root, zstd};
 use super::{
     Digest, HOST_ROOTFS, Image, ImageReference, ImageStore, PullPolicy, RegistryAuth, StoreError, resolve_user,
 };
+use crate::api::chain;
 
 async fn pull_local(store: &ImageStore, name: &str) -> Result<Image, super::PullError> {
     store.pull(name, PullPolicy::Never, &RegistryAuth::Anonymous, std::sync::Arc::new(|_| {})).await

@@ -5,8 +5,9 @@ use std::io::Cursor;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::super::testing::{Tar, chain, gzip, is_root, zstd};
+use super::super::testing::{Tar, gzip, is_root, zstd};
 use super::{Limits, OPAQUE_XATTR, UnpackError, Unpacked, unpack};
+use crate::api::chain;
 
 fn small() -> Limits {
     Limits { bytes_max: 1 << 20, entries_max: 100, ratio_max: 50, ratio_free_bytes: 128 << 10 }

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use self::broken_line::{Break, BrokenLine};
 use self::registry::{HTPASSWD, Registry};
-use super::testing::{Tar, TestImage, TestStore, chain, gzip, is_root};
+use super::testing::{Tar, TestImage, TestStore, gzip, is_root};
 use super::{Digest, Image, ImageReference, PullError, PullPolicy, PullProgress, RegistryAuth, StoreOptions};
+use crate::api::chain;
 
 /// Options with bounds that let a test of a broken line end soon.
 fn impatient() -> StoreOptions {

@@ -1,0 +1,10 @@
+//! The engine on a real host: real namespaces, cgroups and processes, from the host's own `/usr`.
+//!
+//! Needs root; without it every test says so and passes.
+
+mod adoption;
+mod fixture;
+mod isolation;
+mod lifecycle;
+mod limits;
+mod program;

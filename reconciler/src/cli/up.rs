@@ -37,6 +37,9 @@ pub struct Args {
     timeout: Duration,
 }
 
+/// The least time between looks at all Applications while they change.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Runs the verb. Forks the zygote first, while the process has one thread and no secrets.
 pub fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
     if !nix::unistd::geteuid().is_root() {
@@ -129,6 +132,8 @@ async fn watch(daemon: &Daemon, once: bool) -> anyhow::Result<u8> {
             return Ok(if rows.iter().all(|(_, verdict)| verdict.is_good()) { exit::OK } else { exit::FAILED });
         }
         watcher.next().await?;
+        // Many Applications change at once: a look at all of them for each would cost more than the work itself.
+        tokio::time::sleep(LOOK_EVERY).await;
         while watcher.try_next()?.is_some() {}
     }
 }

@@ -222,7 +222,7 @@ pub async fn remove_instance(state_dir: &Path) -> anyhow::Result<u64> {
     let dirs = Dirs::of(state_dir)?;
     let pods = std::fs::read_dir(&dirs.pods).map_or(0, |entries| entries.flatten().count());
     Engine::remove_instance(&dirs.engine(), &dirs.instance).await.context("cannot remove the pods")?;
-    for dir in [&dirs.volumes, &dirs.secrets] {
+    for dir in [dirs.volumes.as_path(), dirs.secrets.parent().unwrap_or(&dirs.secrets)] {
         match std::fs::remove_dir_all(dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot remove `{}`", dir.display()));

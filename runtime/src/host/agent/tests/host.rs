@@ -1,0 +1,1 @@
+//! Whole pods on a real host.

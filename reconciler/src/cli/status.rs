@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 
 use super::output::{self, Format, Tone};
 use super::progress::{self, Progress, Verdict, short, verdict};
-use super::{Context, exit, paths};
+use super::{Context, exit, paths, time};
 use crate::sync::{REQUESTED_AT, SYSTEM_NAMESPACE};
+
+/// How long `--wait` waits for one source to be read, at most: a fetch is bounded to less.
+const READ_MAX: Duration = Duration::from_secs(60);
 
 /// Show where the Applications stand
 ///
@@ -25,9 +28,9 @@ pub struct Args {
     /// Wait for a verdict on the newest commit
     #[arg(long)]
     wait: bool,
-    /// How many seconds to wait
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
-    timeout: u64,
+    /// How long `--wait` waits: seconds, or a span such as `10m`
+    #[arg(long, value_name = "TIME", default_value = "600s", requires = "wait", value_parser = time::span)]
+    timeout: Duration,
 }
 
 /// Runs the verb.
@@ -44,7 +47,12 @@ pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
             };
             output::machine(context.format, &value)?;
         }
-        Format::Human | Format::Wide | Format::Name => {
+        Format::Name => {
+            for application in &applications {
+                output::print(&format!("{}/{}\n", Application::kind().resource_name(), application.meta().name))?;
+            }
+        }
+        Format::Human | Format::Wide => {
             if applications.is_empty() {
                 eprintln!("there are no Applications; `bowline up REPO` makes one");
             }
@@ -57,9 +65,11 @@ pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
 }
 
 fn namespace(context: &Context) -> Option<&str> {
-    (!context.all_namespaces).then(|| {
-        if context.namespace_given { context.namespace.as_str() } else { SYSTEM_NAMESPACE }
-    })
+    match (context.all_namespaces, context.namespace_given) {
+        (true, _) => None,
+        (false, true) => Some(&context.namespace),
+        (false, false) => Some(SYSTEM_NAMESPACE),
+    }
 }
 
 async fn applications(context: &Context, name: Option<&str>) -> anyhow::Result<Vec<Application>> {
@@ -94,7 +104,7 @@ fn newest<'a>(commits: &'a BTreeMap<(String, String), String>, application: &App
 }
 
 async fn wait(context: &Context, args: &Args) -> anyhow::Result<u8> {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(args.timeout);
+    let deadline = tokio::time::Instant::now() + args.timeout;
     if let Some(trouble) = request(context, args).await? {
         // What runs may be healthy, but whether it is the newest commit cannot be known.
         eprintln!("error: {trouble}");
@@ -117,7 +127,7 @@ async fn wait(context: &Context, args: &Args) -> anyhow::Result<u8> {
             progress.show(&rows);
         }
         if tokio::time::timeout_at(deadline, change(context, revision)).await.is_err() {
-            eprintln!("no verdict after {} s", args.timeout);
+            eprintln!("no verdict after {} s", args.timeout.as_secs());
             return Ok(exit::FAILED);
         }
     }
@@ -136,7 +146,7 @@ async fn request(context: &Context, args: &Args) -> anyhow::Result<Option<String
         let path = paths::object(GitRepository::kind(), namespace, name);
         let patch = json!({"metadata": {"annotations": {REQUESTED_AT: stamp}}});
         context.client.merge_patch(&path, &patch).await?;
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(args.timeout.min(60));
+        let deadline = tokio::time::Instant::now() + args.timeout.min(READ_MAX);
         loop {
             let revision = revision(context).await?;
             let value = context.client.get(&path).await?;
@@ -147,7 +157,9 @@ async fn request(context: &Context, args: &Args) -> anyhow::Result<Option<String
                 break;
             }
             if tokio::time::timeout_at(deadline, change(context, revision)).await.is_err() {
-                anyhow::bail!("the GitRepository `{name}` was not read in time: see `bowline get gitrepo {name} -n {namespace}`");
+                anyhow::bail!(
+                    "the GitRepository `{name}` was not read in time: see `bowline get gitrepo {name} -n {namespace}`"
+                );
             }
         }
     }

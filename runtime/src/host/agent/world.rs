@@ -286,7 +286,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Does what may wait for the disk beside the runtime's threads.
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.expect("invariant: work with files does not panic")
+    crate::host::engine::off_thread(work).await
 }
 
 /// Returns the pull policy of a container: its own, else by the tag.

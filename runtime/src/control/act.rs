@@ -54,7 +54,14 @@ pub(super) fn transact(scene: &Scene<'_>, actions: &[Action], recorder: &mut Rec
             Action::Create { .. } => {}
             Action::Wait { on, until } => round.waits.push((on.clone(), *until)),
             Action::Event { on, importance, reason, message } => {
-                let told = Told { component: scene.controller, host: None, field_path: None, importance: *importance, reason, message };
+                let told = Told {
+                    component: scene.controller,
+                    host: None,
+                    field_path: None,
+                    importance: *importance,
+                    reason,
+                    message,
+                };
                 tell(scene, &mut changes, recorder, on, &told);
             }
             _ => change(scene, action, recorder, &mut changes, &mut round),
@@ -128,7 +135,14 @@ fn refuse(
     message: &str,
 ) {
     if round.refused.is_none() {
-        let told = Told { component: scene.controller, host: None, field_path: None, importance: Importance::Warning, reason, message };
+        let told = Told {
+            component: scene.controller,
+            host: None,
+            field_path: None,
+            importance: Importance::Warning,
+            reason,
+            message,
+        };
         tell(scene, changes, recorder, scene.key, &told);
     }
 }

@@ -198,7 +198,10 @@ mod tests {
         let known = |asked: &Key| (*asked == key).then(|| first.clone());
         let later = Timestamp::from_secs(60);
         let (again, second) = recorder.record(known, &pod("a"), &told("one"), later).expect("is told");
-        assert_eq!((&again, &second["count"], &second["lastTimestamp"]), (&key, &json!(2), &json!("1970-01-01T00:01:00Z")));
+        assert_eq!(
+            (&again, &second["count"], &second["lastTimestamp"]),
+            (&key, &json!(2), &json!("1970-01-01T00:01:00Z"))
+        );
         let (other, _) = recorder.record(known, &pod("a"), &told("two"), later).expect("is told");
         assert_ne!(other, key);
         assert_eq!(first["source"], json!({ "component": "bowline", "host": "node-1" }));
@@ -210,7 +213,9 @@ mod tests {
         let mut recorder = Recorder::default();
         let heard = |recorder: &mut Recorder, name: &str, at: i64| {
             let texts = (0..40).map(|number| format!("{at} {number}"));
-            texts.filter(|text| recorder.record(|_| None, &pod(name), &told(text), Timestamp::from_secs(at)).is_some()).count()
+            texts
+                .filter(|text| recorder.record(|_| None, &pod(name), &told(text), Timestamp::from_secs(at)).is_some())
+                .count()
         };
         assert_eq!(heard(&mut recorder, "a", 0), 25, "a burst");
         assert_eq!(heard(&mut recorder, "b", 0), 25, "another object has a bucket of its own");

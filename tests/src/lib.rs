@@ -10,4 +10,5 @@ pub mod api;
 pub mod census;
 pub mod git_server;
 pub mod host;
+pub mod image;
 pub mod manifests;

@@ -13,6 +13,8 @@ mod cli;
 mod commits;
 #[path = "whole/git_source.rs"]
 mod git_source;
+#[path = "whole/images.rs"]
+mod images;
 #[path = "whole/remote.rs"]
 mod remote;
 #[path = "whole/schedule.rs"]

@@ -188,7 +188,8 @@ fn run(observed: &Observed, pod: &Pod, state: &PodState, now: Timestamp) -> Vec<
 /// Init containers belong to a sandbox: a new one runs them again, unless nothing is left to be started in it.
 fn containers(observed: &Observed, pod: &Pod, state: &PodState, now: Timestamp) -> Vec<Action> {
     let spec = &pod.spec;
-    let regular = || spec.containers.iter().flat_map(|container| regular(observed, pod, state, container, now)).collect();
+    let regular =
+        || spec.containers.iter().flat_map(|container| regular(observed, pod, state, container, now)).collect();
     if spec.containers.iter().any(|container| state.container(&container.name).is_some()) {
         return regular();
     }
@@ -235,7 +236,10 @@ fn start(observed: &Observed, container: &Container, now: Timestamp) -> Vec<Acti
     let name = container.name.clone();
     let note = observed.note(container);
     if let Some(trouble) = note.and_then(|note| note.trouble.as_ref()).filter(|trouble| trouble.holds(now)) {
-        return vec![Action::Wait { on: Blocker::Container { name, reason: trouble.reason.clone() }, until: trouble.retry }];
+        return vec![Action::Wait {
+            on: Blocker::Container { name, reason: trouble.reason.clone() },
+            until: trouble.retry,
+        }];
     }
     match note {
         Some(Note { pulling: true, .. }) => vec![Action::Wait { on: Blocker::Image { name }, until: None }],

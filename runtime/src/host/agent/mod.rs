@@ -34,8 +34,8 @@ use tokio::task::JoinHandle;
 use crate::api::kinds::Pod;
 use crate::host::engine::{Adopted, Engine, EngineError};
 use crate::host::image::ImageStore;
-use crate::store::objects::{Clock, Entropy};
 use crate::store::Store;
+use crate::store::objects::{Clock, Entropy};
 
 pub use exec::{ExecError, ExecRequest, ExecSession};
 pub use logs::{LogError, LogOptions, LogStream};
@@ -98,6 +98,7 @@ impl Agent {
             handles: Mutex::default(),
             told,
         });
+        past::correct(&world, &config.node_name).await;
         let tasks = vec![
             tokio::spawn(node::keep(world.clone(), config.node_name.clone(), facts)),
             tokio::spawn(telling),

@@ -1,18 +1,38 @@
 //! What a pod's stored status still tells of containers that no sandbox knows any more, as after a reboot.
 //!
-//! Pure. Reads only what [`super::status`] wrote.
+//! [`past_of`] is pure and reads only what [`super::status`] wrote.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::api::kinds::{ContainerStateTerminated, ContainerStatus, PodStatus};
+use super::observed::Observed;
+use super::phase::is_terminal;
+use super::status::status;
+use super::world::{World, lock};
+use crate::api::kinds::{ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
 use crate::api::{Time, Timestamp};
-use crate::host::engine::{ContainerPhase, ContainerState, Exit, PodState};
+use crate::host::engine::{Adopted, ContainerPhase, ContainerState, Exit, PodState};
 
 /// Returns the containers that have run by the pod's status. One that was running is one whose end nobody saw:
 /// `ContainerStatusUnknown`, code 137, as the kubelet has it.
 pub fn past_of(status: &PodStatus, now: Timestamp) -> PodState {
     let all = status.init_container_statuses.iter().chain(&status.container_statuses);
     PodState { containers: all.filter_map(|known| container(known, now)).collect(), stop_deadline: None }
+}
+
+/// Corrects what the store says of pods whose processes are gone, before anybody relies on it: after a reboot or a
+/// `down` their last statuses still tell that they run and are ready.
+pub(super) async fn correct(world: &World, node_name: &str) {
+    let snapshot = world.snapshot();
+    for stored in snapshot.pods_on(node_name) {
+        let runs = matches!(lock(&world.found).get(stored.uid()), Some(Adopted::Alive(_)));
+        let Ok(pod) = stored.typed::<Pod>() else { continue };
+        let Some(known) = pod.status.as_ref().filter(|_| !runs && !is_terminal(&pod)) else { continue };
+        let observed = Observed { past: past_of(known, world.now()), ..Observed::default() };
+        let wanted = status(&observed, &pod, world.addresses(), world.now());
+        if *known != wanted {
+            world.write_status(stored, &pod, &wanted).await;
+        }
+    }
 }
 
 fn container(known: &ContainerStatus, now: Timestamp) -> Option<ContainerState> {

@@ -45,10 +45,10 @@ impl Worker {
     /// Makes volumes and sandbox, both at once.
     async fn set_up(&mut self, pod: &Arc<Pod>, volumes: bool, sandbox: bool) -> bool {
         let world = self.world.clone();
-        let (made, started) = tokio::join!(
-            async { if volumes { Some(world.prepare_volumes(pod).await) } else { None } },
-            async { if sandbox { Some(world.start_sandbox(pod).await) } else { None } },
-        );
+        let (made, started) =
+            tokio::join!(async { if volumes { Some(world.prepare_volumes(pod).await) } else { None } }, async {
+                if sandbox { Some(world.start_sandbox(pod).await) } else { None }
+            },);
         match made {
             None => {}
             Some(Ok(volumes)) => {
@@ -135,7 +135,9 @@ impl Worker {
 
     fn note_trouble(&mut self, pod: &Pod, container: &Container, trouble: Trouble) {
         let text = match trouble.reason.as_str() {
-            reason @ ("ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" | "RegistryUnavailable") => format!("Error: {reason}"),
+            reason @ ("ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" | "RegistryUnavailable") => {
+                format!("Error: {reason}")
+            }
             _ => format!("Error: {}", trouble.message),
         };
         self.world.tell(pod, Tale::warning(Some(&container.name), "Failed", text));
@@ -189,7 +191,9 @@ impl Worker {
         if self.stop_ordered.replace(end).is_none()
             && let Sandbox::Alive(state) = &self.observed.sandbox
         {
-            for container in state.containers.iter().filter(|known| matches!(known.phase, ContainerPhase::Running { .. })) {
+            for container in
+                state.containers.iter().filter(|known| matches!(known.phase, ContainerPhase::Running { .. }))
+            {
                 let text = format!("Stopping container {}", container.name);
                 self.world.tell(pod, Tale::normal(Some(&container.name), "Killing", text));
             }

@@ -48,21 +48,26 @@ impl Tale {
 pub(super) fn of_change(pod: &Pod, old: Option<&ContainerState>, new: &ContainerState) -> Vec<Tale> {
     let name = new.name.as_str();
     let mut tales = Vec::new();
-    let exit_told = |exit: &Exit| old.and_then(|old| old.last_exit.as_ref()).is_some_and(|known| known.attempt == exit.attempt);
+    let exit_told =
+        |exit: &Exit| old.and_then(|old| old.last_exit.as_ref()).is_some_and(|known| known.attempt == exit.attempt);
     if let Some(exit) = new.last_exit.as_ref().filter(|exit| exit.reason == Exit::START_ERROR && !exit_told(exit)) {
         tales.push(Tale::warning(Some(name), "Failed", format!("Error: {}", exit.message)));
     }
     match &new.phase {
         ContainerPhase::Running { .. } => {
-            let known = old.is_some_and(|old| old.attempt == new.attempt && matches!(old.phase, ContainerPhase::Running { .. }));
+            let known = old
+                .is_some_and(|old| old.attempt == new.attempt && matches!(old.phase, ContainerPhase::Running { .. }));
             if !known {
                 tales.push(Tale::normal(Some(name), "Created", format!("Created container: {name}")));
                 tales.push(Tale::normal(Some(name), "Started", format!("Started container {name}")));
             }
         }
-        ContainerPhase::Waiting { reason, message, .. } if reason == "CrashLoopBackOff" && !message.starts_with("back-off 0s") => {
+        ContainerPhase::Waiting { reason, message, .. }
+            if reason == "CrashLoopBackOff" && !message.starts_with("back-off 0s") =>
+        {
             let meta = &pod.metadata;
-            let (namespace, uid) = (meta.namespace.as_deref().unwrap_or_default(), meta.uid.as_deref().unwrap_or_default());
+            let (namespace, uid) =
+                (meta.namespace.as_deref().unwrap_or_default(), meta.uid.as_deref().unwrap_or_default());
             let text = format!("Back-off restarting failed container {name} in pod {}_{namespace}({uid})", meta.name);
             tales.push(Tale::warning(Some(name), "BackOff", text));
         }
@@ -130,7 +135,9 @@ fn transaction(snapshot: &Snapshot, recorder: &mut Recorder, batch: &[Heard], no
     let mut namespaces = BTreeMap::new();
     for heard in batch {
         let key = Key { resource: "namespaces".into(), namespace: "".into(), name: heard.namespace().into() };
-        let Some(namespace) = snapshot.get(&key).filter(|namespace| namespace.deletion_timestamp().is_none()) else { continue };
+        let Some(namespace) = snapshot.get(&key).filter(|namespace| namespace.deletion_timestamp().is_none()) else {
+            continue;
+        };
         namespaces.insert(key, namespace.revision());
         let told = Told {
             component: COMPONENT,
@@ -140,14 +147,16 @@ fn transaction(snapshot: &Snapshot, recorder: &mut Recorder, batch: &[Heard], no
             reason: heard.tale.reason,
             message: &heard.tale.message,
         };
-        let known = |key: &Key| events.get(key).cloned().or_else(|| snapshot.get(key).map(|stored| stored.value().clone()));
+        let known =
+            |key: &Key| events.get(key).cloned().or_else(|| snapshot.get(key).map(|stored| stored.value().clone()));
         if let Some((key, value)) = recorder.record(known, &heard.about, &told, clock()) {
             events.insert(key, value);
         }
     }
     let held = namespaces.into_iter().map(|(key, revision)| Op::check(key, Precondition::Revision(revision)));
     let written = events.into_iter().map(|(key, value)| {
-        let precondition = snapshot.get(&key).map_or(Precondition::Absent, |known| Precondition::Revision(known.revision()));
+        let precondition =
+            snapshot.get(&key).map_or(Precondition::Absent, |known| Precondition::Revision(known.revision()));
         Op::put(key, precondition, value)
     });
     Txn::from(held.chain(written).collect::<Vec<_>>())

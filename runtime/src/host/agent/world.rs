@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -18,9 +18,7 @@ use super::translate::{self, TranslateError};
 use crate::api::kinds::{Container, Pod, PodStatus};
 use crate::api::{Key, Object as _, Timestamp};
 use crate::host::engine::{Adopted, Engine, EngineError, PodHandle, PodState};
-use crate::host::image::{
-    Image, ImageReference, ImageStore, PullPolicy, PullStep, RegistryAuth, decide_pull,
-};
+use crate::host::image::{Image, ImageReference, ImageStore, PullPolicy, PullStep, RegistryAuth, decide_pull};
 use crate::host::volume::{self, Prepared, VolumeDirs, VolumeError};
 use crate::store::objects::{Clock, Context, DeleteOptions, Entropy, Removal, prepare_delete, prepare_status};
 use crate::store::{CommitError, Op, Outcome, Precondition, Snapshot, Store, Stored, Txn};

@@ -12,7 +12,7 @@ pub mod protocol;
 pub mod spec;
 pub mod state;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 pub mod wire;
 
 use std::fs;

@@ -147,7 +147,9 @@ fn what_stands_in_the_way_of_a_start_is_waited_for() {
     });
     check_seen("an image on its way", "", &pulling, "wait image a");
     let volumes = |retry: i64| {
-        with("-", |seen| seen.volumes = Volumes::Failed(trouble("CreateContainerConfigError", Some(retry)).expect("trouble")))
+        with("-", |seen| {
+            seen.volumes = Volumes::Failed(trouble("CreateContainerConfigError", Some(retry)).expect("trouble"))
+        })
     };
     check_seen("no volume", "", &volumes(10), "wait volumes 10s");
     check_seen("again", "", &volumes(0), "volumes, sandbox, start a@0, start b@0");

@@ -28,14 +28,19 @@ pub fn pod(words: &str) -> Pod {
     for word in words.split_whitespace() {
         match word.split_once('=') {
             None => value["spec"]["restartPolicy"] = word.into(),
-            Some(("init", name)) => value["spec"]["initContainers"].as_array_mut().expect("a list").push(container(name)),
-            Some(("deadline", secs)) => value["spec"]["activeDeadlineSeconds"] = secs.parse::<i64>().expect("a number").into(),
+            Some(("init", name)) => {
+                value["spec"]["initContainers"].as_array_mut().expect("a list").push(container(name))
+            }
+            Some(("deadline", secs)) => {
+                value["spec"]["activeDeadlineSeconds"] = secs.parse::<i64>().expect("a number").into()
+            }
             Some(("phase", phase)) => value["status"]["phase"] = phase.into(),
             Some(("image-of-a", image)) => value["spec"]["containers"][0]["image"] = image.into(),
             Some(("finalizer", name)) => value["metadata"]["finalizers"] = json!([name]),
             Some(("going", secs)) => {
                 let secs: i64 = secs.parse().expect("a number");
-                value["metadata"]["deletionTimestamp"] = Value::from(Timestamp::from_secs(NOW.secs() + secs).to_string());
+                value["metadata"]["deletionTimestamp"] =
+                    Value::from(Timestamp::from_secs(NOW.secs() + secs).to_string());
                 value["metadata"]["deletionGracePeriodSeconds"] = secs.into();
             }
             Some(other) => panic!("unknown word {other:?}"),
@@ -72,7 +77,10 @@ fn state(word: &str) -> ContainerState {
         (ContainerPhase::Waiting { reason: "CrashLoopBackOff".into(), message, until }, Some(exit(attempt, code)))
     } else if let Some(code) = what.strip_prefix("again") {
         let message = "back-off 0s restarting".to_owned();
-        (ContainerPhase::Waiting { reason: "CrashLoopBackOff".into(), message, until: Some(wall(10)) }, Some(exit(attempt, code)))
+        (
+            ContainerPhase::Waiting { reason: "CrashLoopBackOff".into(), message, until: Some(wall(10)) },
+            Some(exit(attempt, code)),
+        )
     } else if what == "new" {
         (ContainerPhase::Waiting { reason: "ContainerCreating".into(), message: String::new(), until: None }, None)
     } else {
@@ -81,7 +89,14 @@ fn state(word: &str) -> ContainerState {
         (ContainerPhase::Running { pid: 7, started: wall(5) }, last)
     };
     let container = Container { name: name.to_owned(), image: Some("one".to_owned()), ..Container::default() };
-    ContainerState { name: name.to_owned(), attempt, spec_hash: spec_hash(&container), phase, restart_count: attempt, last_exit }
+    ContainerState {
+        name: name.to_owned(),
+        attempt,
+        spec_hash: spec_hash(&container),
+        phase,
+        restart_count: attempt,
+        last_exit,
+    }
 }
 
 /// Returns what is seen of a pod whose images and volumes are ready; `-` is no sandbox, `lost …` a lost one.

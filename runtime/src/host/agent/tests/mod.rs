@@ -3,5 +3,6 @@
 mod deciding;
 mod fixtures;
 mod host;
+mod rig;
 mod speed;
 mod statuses;

@@ -38,10 +38,16 @@ fn check_seen(case: &str, pod_words: &str, seen: &Observed, expected: &str) {
     let mut pod = pod(pod_words);
     let status = of(seen, &pod);
     let containers = status.init_container_statuses.iter().chain(&status.container_statuses).map(render);
-    let text = std::iter::once(status.phase.clone().unwrap_or_default()).chain(containers).collect::<Vec<_>>().join(" | ");
+    let text =
+        std::iter::once(status.phase.clone().unwrap_or_default()).chain(containers).collect::<Vec<_>>().join(" | ");
     assert_eq!(text, expected, "{case}");
     pod.status = Some(status.clone());
-    let later = super::super::status::status(seen, &pod, &NodeAddresses { host_ip: "192.0.2.7".into() }, Timestamp::from_secs(NOW.secs() + 1));
+    let later = super::super::status::status(
+        seen,
+        &pod,
+        &NodeAddresses { host_ip: "192.0.2.7".into() },
+        Timestamp::from_secs(NOW.secs() + 1),
+    );
     assert_eq!(later, status, "{case}: nothing changed, so nothing is written");
 }
 
@@ -54,7 +60,12 @@ fn the_phase_follows_the_containers() {
     check("Never and one runs", "Never", "a:exit1 b:run", "Running | a Error 1 x0 | b running x0 ready");
     check("Never and one failed", "Never", "a:exit1 b:exit0", "Failed | a Error 1 x0 | b Completed 0 x0");
     check("Never and none failed", "Never", "a:exit0 b:exit0", "Succeeded | a Completed 0 x0 | b Completed 0 x0");
-    check("OnFailure and none failed", "OnFailure", "a:exit0 b:exit0", "Succeeded | a Completed 0 x0 | b Completed 0 x0");
+    check(
+        "OnFailure and none failed",
+        "OnFailure",
+        "a:exit0 b:exit0",
+        "Succeeded | a Completed 0 x0 | b Completed 0 x0",
+    );
     check("Always is never over", "", "a:exit0 b:exit0", "Running | a Completed 0 x0 | b Completed 0 x0");
     check("unless it is deleted", "going=9", "a:exit143 b:exit0", "Failed | a Error 143 x0 | b Completed 0 x0");
     check("a terminal phase stays", "phase=Failed", "a:run b:exit0", "Failed | a running x0 ready | b Completed 0 x0");
@@ -63,14 +74,24 @@ fn the_phase_follows_the_containers() {
 #[test]
 fn init_containers_hold_the_others_back() {
     check("the first runs", "init=i", "i:run", "Pending | i running x0 | a PodInitializing x0 | b PodInitializing x0");
-    check("it failed for good", "init=i Never", "i:exit1", "Failed | i Error 1 x0 | a PodInitializing x0 | b PodInitializing x0");
+    check(
+        "it failed for good",
+        "init=i Never",
+        "i:exit1",
+        "Failed | i Error 1 x0 | a PodInitializing x0 | b PodInitializing x0",
+    );
     check(
         "it is tried again",
         "init=i",
         "i:crash1@2",
         "Pending | i CrashLoopBackOff after Error 1 x2 | a PodInitializing x0 | b PodInitializing x0",
     );
-    check("it is done", "init=i", "i:exit0 a:run b:run", "Running | i Completed 0 x0 ready | a running x0 ready | b running x0 ready");
+    check(
+        "it is done",
+        "init=i",
+        "i:exit0 a:run b:run",
+        "Running | i Completed 0 x0 ready | a running x0 ready | b running x0 ready",
+    );
 }
 
 #[test]
@@ -83,7 +104,8 @@ fn restarts_show_what_came_before() {
 #[test]
 fn a_crash_loop_says_who_waits_how_long() {
     let status = of(&observed("a:crash1 b:run"), &pod(""));
-    let waiting = status.container_statuses[0].state.as_ref().and_then(|state| state.waiting.clone()).expect("it waits");
+    let waiting =
+        status.container_statuses[0].state.as_ref().and_then(|state| state.waiting.clone()).expect("it waits");
     assert_eq!(waiting.message.as_deref(), Some("back-off 40s restarting failed container=a pod=web-x_ns(uid)"));
     assert_eq!(status.container_statuses[0].container_id.as_deref(), Some("bowline://uid/a/0"));
 }
@@ -103,7 +125,12 @@ fn trouble_is_told_by_the_containers_that_wait_for_its_end() {
     let mut seen = observed("a:exit143@2 b:run");
     let note = seen.notes.get_mut("a").expect("a note");
     (note.image, note.replacing, note.trouble) = ("two".into(), true, Some(trouble("ErrImagePull")));
-    check_seen("a new image cannot be had", "Never image-of-a=two", &seen, "Running | a ErrImagePull after Error 143 x2 | b running x0 ready");
+    check_seen(
+        "a new image cannot be had",
+        "Never image-of-a=two",
+        &seen,
+        "Running | a ErrImagePull after Error 143 x2 | b running x0 ready",
+    );
 }
 
 #[test]
@@ -138,9 +165,19 @@ fn conditions_follow_upstream_and_move_only_when_they_change() {
     };
     let unready = "False ContainersNotReady (containers with unready status: [a b])";
     check("new", "", "-", &format!("False | True | {unready}"));
-    check("init", "init=i init=j", "i:exit0 j:run", &format!("True | False ContainersNotInitialized (containers with incomplete status: [j]) | {unready}"));
+    check(
+        "init",
+        "init=i init=j",
+        "i:exit0 j:run",
+        &format!("True | False ContainersNotInitialized (containers with incomplete status: [j]) | {unready}"),
+    );
     check("ready", "init=i", "i:exit0 a:run b:run", "True | True | True");
-    check("one is not", "", "a:run b:crash1", "True | True | False ContainersNotReady (containers with unready status: [b])");
+    check(
+        "one is not",
+        "",
+        "a:run b:crash1",
+        "True | True | False ContainersNotReady (containers with unready status: [b])",
+    );
     check("succeeded", "Never", "a:exit0 b:exit0", "True | True PodCompleted | False PodCompleted");
     check("failed", "Never", "a:exit0 b:exit1", "True | True | False PodFailed");
 
@@ -148,7 +185,9 @@ fn conditions_follow_upstream_and_move_only_when_they_change() {
     pod.status = Some(of(&observed("a:run b:run"), &pod));
     let later = Timestamp::from_secs(NOW.secs() + 100);
     let next = status(&observed("a:run b:crash1"), &pod, &NodeAddresses::default(), later);
-    let since = |kind: &str| next.conditions.iter().find(|known| known.type_ == kind).and_then(|known| known.last_transition_time);
+    let since = |kind: &str| {
+        next.conditions.iter().find(|known| known.type_ == kind).and_then(|known| known.last_transition_time)
+    };
     assert_eq!(since("Initialized").map(|time| time.0), Some(NOW));
     assert_eq!(since("Ready").map(|time| time.0), Some(later));
 }
@@ -159,7 +198,12 @@ fn what_ran_before_a_reboot_is_known_from_the_status() {
     pod.status = Some(of(&observed("a:run@2 b:exit0"), &pod));
     let past = past_of(pod.status.as_ref().expect("a status"), NOW);
     let mut seen = Observed { past, ..Observed::default() };
-    check_seen("its end was not seen", "OnFailure", &seen, "Running | a ContainerStatusUnknown 137 x2 | b Completed 0 x0");
+    check_seen(
+        "its end was not seen",
+        "OnFailure",
+        &seen,
+        "Running | a ContainerStatusUnknown 137 x2 | b Completed 0 x0",
+    );
     seen.past = past_of(&PodStatus::default(), NOW);
     assert_eq!(seen.past, states(""), "what never ran is not there");
 }

@@ -24,7 +24,7 @@ fn pods_dir() -> PathBuf {
 }
 
 /// Says so and returns true when the test cannot run.
-pub(super) fn unable(test: &str) -> bool {
+pub(in crate::host) fn unable(test: &str) -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
         println!("skipped {test}: it needs root");
@@ -50,10 +50,27 @@ fn clean_up() {
 /// One engine for all tests: they share the zygote.
 pub(super) fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| {
-        at_start::at_exit(clean_up);
-        Engine::new(at_start::zygote(), EngineDirs { pods: pods_dir() }, &instance()).expect("an engine")
-    })
+    ENGINE.get_or_init(|| engine_in(pods_dir()))
+}
+
+/// An engine that knows the pods of one directory only; all of them share the zygote and the instance's cgroup.
+pub(in crate::host) fn engine_in(pods: PathBuf) -> Engine {
+    at_start::at_exit(clean_up);
+    Engine::new(at_start::zygote(), EngineDirs { pods }, &instance()).expect("an engine")
+}
+
+/// Kills what is left of a pod whose test failed.
+pub(in crate::host) fn kill_remains(engine: &Engine, uid: &str, supervisor: Option<u32>) {
+    if let Some(pid) = supervisor.and_then(|pid| i32::try_from(pid).ok()) {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+    }
+    let _ = engine.pod_group(uid).remove(Duration::from_secs(5));
+    let _ = fs::remove_dir_all(engine.run_dir(uid));
+}
+
+/// Whether the cgroup of a pod exists.
+pub(in crate::host) fn has_group(engine: &Engine, uid: &str) -> bool {
+    engine.pod_group(uid).exists()
 }
 
 /// A pod of its own for one test, removed at the end also when the test fails.

@@ -8,3 +8,5 @@ mod isolation;
 mod lifecycle;
 mod limits;
 mod program;
+
+pub(in crate::host) use fixture::{engine_in, has_group, kill_remains, unable};

@@ -2,11 +2,12 @@
 //!
 //! Prints and asks; decides nothing that the daemon decides.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bowline_runtime::api::chain;
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 mod client;
 mod down;
@@ -54,7 +55,7 @@ const EVERYWHERE: &str = "Options of every command";
 ///
 /// Start with `bowline init DIR`, then `bowline up DIR`.
 #[derive(Debug, Parser)]
-#[command(name = "bowline", version, arg_required_else_help = true)]
+#[command(name = "bowline", version)]
 #[command(after_help = EXIT_CODES, max_term_width = 120)]
 pub struct Cli {
     #[command(flatten)]
@@ -65,7 +66,7 @@ pub struct Cli {
 
 #[derive(Debug, clap::Args)]
 struct Global {
-    /// Namespace of the objects; `default` without it
+    /// Namespace of the objects; `default` without it, for `status` `bowline-system`
     #[arg(short, long, global = true, value_name = "NAMESPACE", help_heading = EVERYWHERE, display_order = 100)]
     namespace: Option<String>,
     /// Objects of all namespaces
@@ -113,6 +114,11 @@ impl Cli {
     /// # Errors
     /// The exit code to end with.
     pub fn read() -> Result<Self, ExitCode> {
+        if std::env::args_os().len() < 2 {
+            // Not left to `clap`: a state directory in the environment is no argument to it that a person gave.
+            let _unwritable = write!(std::io::stderr(), "{}", Self::command().render_help());
+            return Err(ExitCode::from(exit::USAGE));
+        }
         Self::try_parse().map_err(|error| {
             // Standard output or error may be closed: then there is nobody to tell.
             let _unwritable = error.print();

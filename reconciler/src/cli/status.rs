@@ -206,7 +206,8 @@ fn details(application: &Application, verdict: &Verdict) -> String {
         ];
         let parts: Vec<String> =
             parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-        let line = format!("    {} object{}: {}", summary.total, if summary.total == 1 { "" } else { "s" }, parts.join(", "));
+        let line =
+            format!("    {} object{}: {}", summary.total, if summary.total == 1 { "" } else { "s" }, parts.join(", "));
         out.push_str(&output::tone(Tone::Dim, &line));
         out.push('\n');
     }

@@ -39,8 +39,8 @@ use std::sync::Arc;
 use crate::api::{Key, Kind, Object, Timestamp};
 use crate::store::Snapshot;
 
-pub use action::{Action, Blocker, Propagation, render};
 pub use crate::store::events::Importance;
+pub use action::{Action, Blocker, Propagation, render};
 pub use dispatch::Waiting;
 pub use harness::Harness;
 pub use owner::owner_reference;

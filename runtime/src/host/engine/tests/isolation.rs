@@ -128,3 +128,24 @@ async fn a_read_only_root_stays_as_it_is() {
     assert_eq!(fixture.output("main"), "touch: cannot touch '/x': Read-only file system\nfine");
     fixture.end().await;
 }
+
+#[tokio::test]
+async fn a_working_directory_cannot_lead_out_of_the_container() {
+    if unable("a_working_directory_cannot_lead_out_of_the_container") {
+        return;
+    }
+    let fixture = Fixture::new("cwd").await;
+    for read_only in [false, true] {
+        for fd in 3..16 {
+            let name = format!("fd-{read_only}-{fd}");
+            let mut spec = fixture.container(&name, "pwd");
+            spec.cwd = format!("/proc/self/fd/{fd}");
+            if let Rootfs::Overlay { read_only: root, .. } = &mut spec.rootfs {
+                *root = read_only;
+            }
+            let exit = fixture.run(spec).await;
+            assert_eq!((exit.code, exit.reason.as_str()), (128, "StartError"), "{name}: {}", fixture.output(&name));
+        }
+    }
+    fixture.end().await;
+}

@@ -1,10 +1,11 @@
 //! Makes declared objects true on hosts.
 //!
 //! The crate holds the kinds ([`api`]), the store that everything meets in ([`store`]), the controllers that
-//! decide ([`control`]) and the node agent with its pod engine ([`host`]). It knows nothing of Git, HTTP
-//! servers, forges or the command line.
+//! decide ([`control`]), the node agent with its pod engine ([`host`]) and the simulator of all that ([`sim`]). It
+//! knows nothing of Git, HTTP servers, forges or the command line.
 //!
-//! Imports run `host`, `control` → `store` → `api`; `control` and `host` meet only in the store.
+//! Imports run `host`, `control` → `store` → `api`; `control` and `host` meet only in the store, and in [`sim`],
+//! which may import both and is imported by neither.
 #![deny(missing_docs)]
 
 // The macros emit absolute paths into this crate, which must hold inside it, too.
@@ -13,4 +14,5 @@ extern crate self as bowline_runtime;
 pub mod api;
 pub mod control;
 pub mod host;
+pub mod sim;
 pub mod store;

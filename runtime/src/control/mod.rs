@@ -23,7 +23,7 @@ mod harness;
 pub mod job;
 pub mod namespace;
 mod owner;
-mod pods;
+pub(crate) mod pods;
 mod prepare;
 mod queue;
 mod registered;
@@ -42,7 +42,7 @@ use crate::store::Snapshot;
 
 pub use action::{Action, Blocker, Importance, Propagation, render};
 pub use dispatch::Waiting;
-pub use harness::Harness;
+pub use harness::{Fault, Harness};
 pub use owner::owner_reference;
 pub use prepare::seeded_entropy;
 pub use registered::{Change, Registered};

@@ -127,7 +127,7 @@ pub fn container(
 }
 
 /// An init container is started again only if it failed; a regular one by the pod's policy.
-fn restart(pod: &Pod, container: &Container) -> RestartPolicy {
+pub fn restart(pod: &Pod, container: &Container) -> RestartPolicy {
     let init = pod.spec.init_containers.iter().any(|known| known.name == container.name);
     match (pod.spec.restart_policy.as_deref(), init) {
         (Some("Never"), _) => RestartPolicy::Never,

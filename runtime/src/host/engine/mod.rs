@@ -20,6 +20,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use adopt::after_loss;
 pub use adopt::{Adopted, LostPod};
 pub use handle::{ExecStdio, PodHandle, Terminal};
 pub use spec::{

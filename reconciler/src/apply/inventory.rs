@@ -23,7 +23,7 @@ pub fn key(id: &str) -> Option<Key> {
 /// Returns the entry of a key.
 pub fn entry(key: &Key, kinds: &Kinds) -> InventoryEntry {
     let version = kinds.resource(&key.resource).map_or("", |kind| kind.version);
-    InventoryEntry { id: id(key), version: version.to_owned() }
+    InventoryEntry { id: id(key), version: version.to_owned(), ..InventoryEntry::default() }
 }
 
 #[cfg(test)]

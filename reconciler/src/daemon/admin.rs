@@ -53,7 +53,7 @@ fn owner(snapshot: &Snapshot, id: &str) -> Owner {
         entries.unwrap_or_default().iter().filter_map(|entry| inventory::key(&entry.id)).collect();
     Owner {
         id: id.to_owned(),
-        inventory,
+        inventory: Arc::new(inventory),
         prune: live.as_ref().is_none_or(|live| live.spec.prune != Some(false)),
         budget: live.and_then(|live| live.spec.deletion_budget.clone()),
         confirmed: None,
@@ -71,7 +71,7 @@ fn resolve(objects: &Objects, request: &PlanRequest) -> Resolved {
                     place: place.clone(),
                     message: format!("{} `{}`: {message}", kind.kind, key.name),
                 }));
-                resolved.objects.push(Desired { kind, key, config, place: place.clone() });
+                resolved.objects.push(Arc::new(Desired { kind, key, config, place: place.clone() }));
             }
             Err(problems) => {
                 let all = problems.into_iter().map(|(_, message)| Problem { place: place.clone(), message });

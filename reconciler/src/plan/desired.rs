@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use bowline_runtime::api::{Key, Kind, Kinds, default, strict, validate};
 use serde_json::Value;
@@ -42,7 +43,7 @@ impl fmt::Display for Problem {
 #[derive(Clone, Debug, Default)]
 pub struct Resolved {
     /// The objects, in the order of the manifests.
-    pub objects: Vec<Desired>,
+    pub objects: Vec<Arc<Desired>>,
     /// What is wrong; with any of these nothing is applied.
     pub problems: Vec<Problem>,
     /// What has no effect.
@@ -51,44 +52,94 @@ pub struct Resolved {
 
 /// Checks manifests and gives them their full names. Objects without a namespace get `default_namespace`.
 pub fn resolve(manifests: &[Manifest], kinds: &Kinds, default_namespace: &str) -> Resolved {
-    let mut resolved = Resolved::default();
-    let mut places: BTreeMap<Key, String> = BTreeMap::new();
+    let mut collector = Collector::default();
     for manifest in manifests {
-        let Some(desired) = one(manifest, kinds, default_namespace, &mut resolved) else { continue };
-        match places.get(&desired.key) {
-            Some(first) => resolved.problems.push(Problem {
-                place: desired.place,
+        collector.add(Arc::new(one(manifest, kinds, default_namespace)));
+    }
+    collector.finish()
+}
+
+/// What was made of manifests before: the same manifest gives the same object, so that comparing two renders is
+/// comparing pointers. For one Application with unchanged settings.
+#[derive(Debug, Default)]
+pub struct Resolver {
+    /// By address of the manifest, which is held so that no other can get the address.
+    known: BTreeMap<usize, (Arc<Manifest>, Arc<Checked>)>,
+}
+
+impl Resolver {
+    /// Does as [`resolve`] and checks only manifests that the last call did not meet.
+    pub fn resolve(&mut self, manifests: &[Arc<Manifest>], kinds: &Kinds, default_namespace: &str) -> Resolved {
+        let mut collector = Collector::default();
+        let mut before = std::mem::take(&mut self.known);
+        for manifest in manifests {
+            let address = Arc::as_ptr(manifest).addr();
+            let entry = before
+                .remove(&address)
+                .unwrap_or_else(|| (manifest.clone(), Arc::new(one(manifest, kinds, default_namespace))));
+            collector.add(entry.1.clone());
+            self.known.insert(address, entry);
+        }
+        collector.finish()
+    }
+}
+
+/// One manifest, checked.
+#[derive(Debug, Default)]
+struct Checked {
+    object: Option<Arc<Desired>>,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+#[derive(Default)]
+struct Collector {
+    resolved: Resolved,
+    first: BTreeMap<Key, Arc<Desired>>,
+}
+
+impl Collector {
+    fn add(&mut self, checked: Arc<Checked>) {
+        self.resolved.problems.extend(checked.problems.iter().cloned());
+        self.resolved.warnings.extend(checked.warnings.iter().cloned());
+        let Some(desired) = &checked.object else { return };
+        match self.first.get(&desired.key) {
+            Some(first) => self.resolved.problems.push(Problem {
+                place: desired.place.clone(),
                 message: format!(
-                    "{} `{}` is declared twice, first at {first}: remove or rename one of them",
-                    desired.kind.kind, desired.key.name
+                    "{} `{}` is declared twice, first at {}: remove or rename one of them",
+                    desired.kind.kind, desired.key.name, first.place
                 ),
             }),
             None => {
-                places.insert(desired.key.clone(), desired.place.clone());
-                resolved.objects.push(desired);
+                self.first.insert(desired.key.clone(), desired.clone());
+                self.resolved.objects.push(desired.clone());
             }
         }
     }
-    resolved.problems.sort();
-    resolved.warnings.sort();
-    resolved
+
+    fn finish(mut self) -> Resolved {
+        self.resolved.problems.sort();
+        self.resolved.warnings.sort();
+        self.resolved
+    }
 }
 
-fn one(manifest: &Manifest, kinds: &Kinds, default_namespace: &str, out: &mut Resolved) -> Option<Desired> {
+fn one(manifest: &Manifest, kinds: &Kinds, default_namespace: &str) -> Checked {
     let at = |path: &str| format!("{}:{}", manifest.origin.file, manifest.line_of(path));
     match check_one(&manifest.value, kinds, default_namespace) {
         Err(problems) => {
-            let all = problems.into_iter().map(|(path, message)| Problem { place: at(&path), message });
-            out.problems.extend(all);
-            None
+            let problems = problems.into_iter().map(|(path, message)| Problem { place: at(&path), message }).collect();
+            Checked { problems, ..Checked::default() }
         }
         Ok((kind, key, config)) => {
-            for warning in strict::warnings(kind, &config) {
-                let path = warning.split(':').next().unwrap_or_default();
-                let message = format!("{} `{}`: {warning}", kind.kind, key.name);
-                out.warnings.push(Problem { place: at(path), message });
-            }
-            Some(Desired { kind, key, config, place: manifest.origin.to_string() })
+            let warning = |text: String| {
+                let path = text.split(':').next().unwrap_or_default();
+                Problem { place: at(path), message: format!("{} `{}`: {text}", kind.kind, key.name) }
+            };
+            let warnings = strict::warnings(kind, &config).into_iter().map(warning).collect();
+            let object = Some(Arc::new(Desired { kind, key, config, place: manifest.origin.to_string() }));
+            Checked { object, warnings, ..Checked::default() }
         }
     }
 }

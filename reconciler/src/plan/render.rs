@@ -15,19 +15,20 @@ pub fn human(plan: &Plan) -> String {
             Verb::Create => "+",
             Verb::Delete => "-",
             Verb::Replace => "±",
-            Verb::Update | Verb::Adopt | Verb::Move => "~",
+            Verb::Update | Verb::Adopt | Verb::Move | Verb::Release => "~",
         };
         let note = match step.verb {
             Verb::Replace => " (deleted and made anew)",
             Verb::Adopt => " (exists already, will belong to this application)",
             Verb::Move => " (comes from another application)",
+            Verb::Release => " (stays, belongs to no application any more)",
             _ => "",
         };
         let slash = if step.namespace.is_empty() { "" } else { "/" };
         let place = if step.place.is_empty() { String::new() } else { format!("  {}", step.place) };
         let head = format!("{sign} {} {}{slash}{}", step.kind, step.namespace, step.name);
         writeln!(out, "{head}{note}{place}").expect("invariant: writing to a string succeeds");
-        if matches!(step.verb, Verb::Update | Verb::Replace | Verb::Move) {
+        if matches!(step.verb, Verb::Update | Verb::Replace | Verb::Move | Verb::Adopt) {
             changes(&mut out, step.changes.iter());
         }
     }
@@ -73,7 +74,7 @@ fn summary(out: &mut String, plan: &Plan) {
         line(format!("held ({}): {}", hold.reason, hold.message));
     }
     let count = |verb| plan.count(verb);
-    let updates = count(Verb::Update) + count(Verb::Adopt) + count(Verb::Move) + count(Verb::Replace);
+    let updates = count(Verb::Update) + count(Verb::Adopt) + count(Verb::Move) + count(Verb::Replace) + count(Verb::Release);
     if plan.steps.is_empty() && plan.problems.is_empty() {
         line(format!("{}: no change, {} objects are as declared", plan.application, plan.wanted));
     } else {

@@ -9,6 +9,9 @@ use bowline_runtime::api::Timestamp;
 
 use crate::verdict::{Health, State};
 
+/// How soon a commit whose files cannot be read is tried again.
+const SOURCE_RETRY: Duration = Duration::from_secs(10);
+
 /// Everything a decision may look at.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
@@ -18,6 +21,10 @@ pub struct Observed {
     pub seen: Option<String>,
     /// Why the source cannot be read now, if so.
     pub source_trouble: Option<String>,
+    /// Why the files of the target commit cannot be read now, though the commit is known.
+    pub unreadable: Option<String>,
+    /// Whether the seen commit changes nothing of what a rejected one held: its verdict is the same.
+    pub still_rejected: bool,
     /// The first Application this one depends on that is not ready.
     pub dependency: Option<String>,
     /// The commit last applied, with the impact key of what its render read.
@@ -32,6 +39,8 @@ pub struct Observed {
     pub healthy_key: Option<String>,
     /// Whether a live object differs from what was applied.
     pub drifted: bool,
+    /// Whether the inventory lists objects that the applied commit does not hold.
+    pub surplus: bool,
     /// The worst health among the inventory's objects.
     pub health: Option<Health>,
     /// How long a commit may take to become healthy.
@@ -57,8 +66,13 @@ pub enum Action {
         /// The commit.
         commit: String,
     },
-    /// Note that a commit changes nothing this Application reads.
+    /// Note that a commit changes nothing this Application reads, and what became of those objects holds for it.
     Advance {
+        /// The commit.
+        commit: String,
+    },
+    /// Record that a commit holds what was rejected before.
+    StayRejected {
         /// The commit.
         commit: String,
     },
@@ -114,8 +128,8 @@ impl Blocker {
 }
 
 /// Returns the next step; empty when the newest commit is applied and healthy and nothing drifted.
-pub fn decide(observed: &Observed, now: Timestamp) -> Vec<Action> {
-    let wait = |on| vec![Action::Wait { on, until: None }];
+pub fn decide(observed: &Observed, now: Timestamp) -> Option<Action> {
+    let wait = |on| Some(Action::Wait { on, until: None });
     if observed.suspended {
         return wait(Blocker::Suspended);
     }
@@ -123,6 +137,12 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Vec<Action> {
         let why = observed.source_trouble.clone().unwrap_or_else(|| "it has not been read yet".to_owned());
         return wait(Blocker::Source(why));
     };
+    if let Some(why) = &observed.unreadable {
+        return Some(Action::Wait { on: Blocker::Source(why.clone()), until: Some(now + SOURCE_RETRY) });
+    }
+    if observed.still_rejected {
+        return Some(Action::StayRejected { commit: seen.clone() });
+    }
     let rejected = observed.rejected.as_ref() == Some(seen);
     let (target, key) = if rejected {
         match &observed.healthy {
@@ -132,29 +152,31 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Vec<Action> {
     } else {
         (seen, &observed.seen_key)
     };
-    if let Some(name) = &observed.dependency {
+    let current = observed.applied.as_ref().filter(|applied| Some(&applied.key) == key.as_ref());
+    // A dependency holds back what is new; what is applied already is kept as it is.
+    if let (None, Some(name), false) = (current, &observed.dependency, rejected) {
         return wait(Blocker::Dependency(name.clone()));
     }
-    let current = observed.applied.as_ref().filter(|applied| Some(&applied.key) == key.as_ref());
     let Some(applied) = current.filter(|_| !observed.drifted) else {
-        return vec![Action::Apply { commit: target.clone() }];
+        return Some(Action::Apply { commit: target.clone() });
     };
-    let mut actions = Vec::new();
-    if applied.commit != *target {
-        actions.push(Action::Advance { commit: target.clone() });
-    }
-    actions.extend(judge(observed, applied, target, rejected, now));
-    actions
+    judge(observed, applied, target, rejected, now).or_else(|| {
+        // What became of the objects is known; the commit that holds them now has the same fate.
+        (applied.commit != *target).then(|| Action::Advance { commit: target.clone() })
+    })
 }
 
 /// Judges the applied commit by the health of its objects.
 fn judge(observed: &Observed, applied: &Applied, target: &str, rejected: bool, now: Timestamp) -> Option<Action> {
     let health = observed.health.clone().unwrap_or(Health::HEALTHY);
-    let settled = observed.healthy.as_deref() == Some(target);
+    let same_as_healthy = observed.healthy.as_deref() == Some(applied.commit.as_str());
+    let settled = same_as_healthy || observed.healthy.as_deref() == Some(target);
     match health.state {
         State::Healthy | State::Suspended => {
-            (!settled).then(|| Action::Settle { commit: target.to_owned() })
+            let done = observed.healthy.as_deref() == Some(target) && applied.commit == target && !observed.surplus;
+            (!done).then(|| Action::Settle { commit: target.to_owned() })
         }
+        _ if settled && applied.commit != target && !rejected => None,
         // What was healthy before is not judged again: it is repaired, not rejected. Nor is a way back.
         _ if settled || rejected => Some(Action::Wait { on: Blocker::Health(health.message), until: None }),
         State::Degraded => Some(Action::Reject {
@@ -197,27 +219,28 @@ mod tests {
             ..Observed::default()
         }
     }
-    fn render(actions: &[Action]) -> String {
-        let one = |action: &Action| match action {
-            Action::Apply { commit } => format!("apply {commit}"),
-            Action::Advance { commit } => format!("advance {commit}"),
-            Action::Settle { commit } => format!("settle {commit}"),
-            Action::Reject { commit, reason, .. } => format!("reject {commit} {reason}"),
-            Action::Wait { on, until } => {
+    fn render(action: Option<&Action>) -> String {
+        match action {
+            None => String::new(),
+            Some(Action::Apply { commit }) => format!("apply {commit}"),
+            Some(Action::Advance { commit }) => format!("advance {commit}"),
+            Some(Action::StayRejected { commit }) => format!("stay rejected {commit}"),
+            Some(Action::Settle { commit }) => format!("settle {commit}"),
+            Some(Action::Reject { commit, reason, .. }) => format!("reject {commit} {reason}"),
+            Some(Action::Wait { on, until }) => {
                 format!("wait {}{}", on.reason(), until.map(|at| format!(" {}", at.secs())).unwrap_or_default())
             }
-        };
-        actions.iter().map(one).collect::<Vec<_>>().join(", ")
+        }
     }
     #[track_caller]
     fn check(case: &str, observed: Observed, expected: &str) {
-        assert_eq!(render(&decide(&observed, NOW)), expected, "{case}");
+        assert_eq!(render(decide(&observed, NOW).as_ref()), expected, "{case}");
     }
 
     #[test]
     fn a_commit_is_applied_once_and_only_if_it_changes_what_is_read() {
         check("first", base(), "apply b");
-        check("same key", Observed { applied: applied("a", "k2"), healthy: Some("a".into()), ..base() }, "advance b, settle b");
+        check("same key", Observed { applied: applied("a", "k2"), healthy: Some("a".into()), ..base() }, "settle b");
         check("other key", Observed { applied: applied("a", "k1"), healthy: Some("a".into()), ..base() }, "apply b");
         check("done", Observed { applied: applied("b", "k2"), healthy: Some("b".into()), ..base() }, "");
         check("drift", Observed { applied: applied("b", "k2"), healthy: Some("b".into()), drifted: true, ..base() }, "apply b");
@@ -245,6 +268,8 @@ mod tests {
         check("back", rejected.clone(), "apply a");
         check("nothing to go back to", Observed { healthy: None, ..rejected.clone() }, "wait Rejected");
         check("there", Observed { applied: applied("a", "k1"), ..rejected.clone() }, "");
+        let surplus = Observed { applied: applied("a", "k1"), surplus: true, ..rejected.clone() };
+        check("what the rejected one brought goes", surplus, "settle a");
         let newer = Observed { seen: Some("c".into()), seen_key: Some("k3".into()), ..rejected };
         check("newer", newer, "apply c");
     }
@@ -257,7 +282,9 @@ mod tests {
             health: health(State::Degraded),
             ..base()
         };
-        check("broken later", broken, "wait Progressing");
+        check("broken later", broken.clone(), "wait Progressing");
+        let elsewhere = Observed { applied: applied("a", "k2"), healthy: Some("a".into()), ..broken };
+        check("a commit elsewhere is not to blame", elsewhere, "advance b");
     }
 
     #[test]
@@ -265,5 +292,21 @@ mod tests {
         check("suspended", Observed { suspended: true, ..base() }, "wait Suspended");
         check("no source", Observed { seen: None, ..base() }, "wait SourceNotReady");
         check("dependency", Observed { dependency: Some("db".into()), ..base() }, "wait DependencyNotReady");
+        let drifted = Observed {
+            dependency: Some("db".into()),
+            applied: applied("b", "k2"),
+            healthy: Some("b".into()),
+            drifted: true,
+            ..base()
+        };
+        check("what is applied is kept all the same", drifted, "apply b");
+        let unreadable = Observed { unreadable: Some("broken pack".into()), ..base() };
+        check("unreadable files are no verdict", unreadable, "wait SourceNotReady 1010");
+    }
+
+    #[test]
+    fn a_commit_that_holds_what_was_rejected_is_not_tried_again() {
+        let observed = Observed { rejected: Some("a".into()), still_rejected: true, ..base() };
+        check("same objects", observed, "stay rejected b");
     }
 }

@@ -1,84 +1,21 @@
 //! Decides which Application is looked at when: events of the store, timers, and no Application twice at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_runtime::api::kinds::Application;
-use bowline_runtime::api::{Key, Timestamp};
+use bowline_runtime::api::Key;
 use bowline_runtime::store::{Event, Snapshot, Stored, WatchFilter};
 use tokio::task::JoinSet;
 
-use super::{PASSES_MAX, Shared, lock, pass};
+use super::index::Index;
+use super::queue::Queue;
+use super::{Shared, lock, pass};
 use crate::plan::OWNER;
 
-/// The first wait after a pass that failed, doubled for each further one up to [`RETRY_MAX`].
-const RETRY_MIN: Duration = Duration::from_secs(2);
-/// The longest wait after passes that fail.
-const RETRY_MAX: Duration = Duration::from_secs(300);
 /// How far a pod may stand below the object that an Application applied: CronJob, Job, Pod.
 const OWNERS_MAX: usize = 3;
-
-/// Which Applications wait, run, or are due later.
-#[derive(Default)]
-struct Queue {
-    ready: BTreeSet<Key>,
-    running: BTreeSet<Key>,
-    /// Asked for again while they run.
-    again: BTreeSet<Key>,
-    due: BTreeMap<Key, Timestamp>,
-    failures: BTreeMap<Key, u32>,
-}
-
-impl Queue {
-    fn add(&mut self, key: Key) {
-        if self.running.contains(&key) {
-            self.again.insert(key);
-        } else {
-            self.ready.insert(key);
-        }
-    }
-
-    fn take(&mut self) -> Option<Key> {
-        if self.running.len() >= PASSES_MAX {
-            return None;
-        }
-        let key = self.ready.pop_first()?;
-        self.due.remove(&key);
-        self.running.insert(key.clone());
-        Some(key)
-    }
-
-    fn done(&mut self, key: Key, outcome: Result<Option<Timestamp>, pass::PassError>, now: Timestamp) {
-        self.running.remove(&key);
-        let until = match outcome {
-            Ok(until) => {
-                self.failures.remove(&key);
-                until
-            }
-            Err(error) => {
-                let failures = self.failures.entry(key.clone()).or_default();
-                *failures = failures.saturating_add(1);
-                tracing::warn!(application = %key, %error, "the pass failed and is tried again");
-                Some(now + RETRY_MIN.saturating_mul(1 << (*failures - 1).min(16)).min(RETRY_MAX))
-            }
-        };
-        if let Some(until) = until {
-            self.due.insert(key.clone(), until);
-        }
-        if self.again.remove(&key) {
-            self.ready.insert(key);
-        }
-    }
-
-    fn wake(&mut self, now: Timestamp) {
-        let due: Vec<Key> = self.due.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
-        for key in due {
-            self.due.remove(&key);
-            self.add(key);
-        }
-    }
-}
 
 /// Runs passes as events and timers ask for them.
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -90,7 +27,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
         // After a start, or a watch that fell behind, nothing remembered can be relied on.
         lock(&shared.memory).clear();
         lock(&shared.dirty).clear();
+        let mut index = Index::default();
         for stored in snapshot.list(&Application::kind().resource()) {
+            index.put(stored);
             queue.add(stored.key().clone());
         }
         loop {
@@ -102,13 +41,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 });
             }
             let now = shared.now();
-            let pause = queue.due.values().min().map_or(Duration::from_secs(3600), |at| at.since(now));
+            let pause = queue.next_due().map_or(Duration::from_secs(3600), |at| at.since(now));
             tokio::select! {
                 event = watcher.next() => {
                     let Ok(event) = event else { break };
-                    note(&shared, &event, &mut queue);
+                    note(&shared, &event, &mut index, &mut queue);
                     while let Ok(Some(event)) = watcher.try_next() {
-                        note(&shared, &event, &mut queue);
+                        note(&shared, &event, &mut index, &mut queue);
                     }
                 }
                 Some(done) = passes.join_next() => match done {
@@ -124,35 +63,45 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 /// Finds the Applications that an event concerns, and tells their memories which object changed.
-fn note(shared: &Shared, event: &Event, queue: &mut Queue) {
-    let snapshot = shared.config.store.snapshot();
+pub(super) fn note(shared: &Shared, event: &Event, index: &mut Index, queue: &mut Queue) {
     let object = event.object();
     match &*object.key().resource {
         "applications.bowline.dev" => {
             if event.is_delete() {
                 lock(&shared.memory).remove(object.key());
                 lock(&shared.dirty).remove(object.key());
+                index.remove(object.key());
+            } else {
+                index.put(object);
             }
             if declaration_changed(event) {
                 queue.add(object.key().clone());
             }
-            dependents(&snapshot, object, queue);
+            index.dependents(object.key()).for_each(|key| queue.add(key.clone()));
         }
         "gitrepositories.bowline.dev" => {
-            for application in snapshot.list_in("applications.bowline.dev", &object.key().namespace) {
-                let source = application.value().pointer("/spec/source/name").and_then(serde_json::Value::as_str);
-                if source == Some(&*object.key().name) {
-                    queue.add(application.key().clone());
-                }
+            if revision_changed(event) {
+                index.readers(object.key()).for_each(|key| queue.add(key.clone()));
             }
         }
         _ => {}
     }
     let before = event.old().and_then(|old| owner(old));
-    for owner in before.into_iter().chain(owner(object)).collect::<BTreeSet<_>>() {
+    let owners: BTreeSet<Key> = before.into_iter().chain(owner(object)).collect();
+    for owner in owners.into_iter().filter(|owner| index.has(owner)) {
         dirty(shared, &owner, object.key(), queue);
     }
-    above(shared, &snapshot, object, queue);
+    if object.owner_uids().next().is_some() {
+        above(shared, &shared.config.store.snapshot(), object, queue);
+    }
+}
+
+/// Whether a repository's event says anything to those who read it: its note of a request alone does not.
+fn revision_changed(event: &Event) -> bool {
+    let facts = |value: &serde_json::Value| {
+        ["/status/revision", "/status/conditions", "/metadata/generation"].map(|pointer| value.pointer(pointer).cloned())
+    };
+    event.is_delete() || event.old().is_none_or(|old| facts(old.value()) != facts(event.object().value()))
 }
 
 fn dirty(shared: &Shared, application: &Key, object: &Key, queue: &mut Queue) {
@@ -169,17 +118,6 @@ fn declaration_changed(event: &Event) -> bool {
     event.is_delete() || event.old().is_none_or(|old| facts(old.value()) != facts(event.object().value()))
 }
 
-/// Wakes the Applications that wait for this one.
-fn dependents(snapshot: &Snapshot, object: &Stored, queue: &mut Queue) {
-    for other in snapshot.list_in("applications.bowline.dev", &object.key().namespace) {
-        let depends = other.value().pointer("/spec/dependsOn").and_then(serde_json::Value::as_array);
-        let named = |entry: &serde_json::Value| entry.get("name").and_then(serde_json::Value::as_str) == Some(&*object.key().name);
-        if depends.is_some_and(|entries| entries.iter().any(named)) {
-            queue.add(other.key().clone());
-        }
-    }
-}
-
 /// Returns the Application that an object is annotated with; none for what a controller made, because controllers
 /// copy annotations (a Deployment's to its ReplicaSets).
 fn owner(object: &Stored) -> Option<Key> {
@@ -193,14 +131,13 @@ fn owner(object: &Stored) -> Option<Key> {
 
 /// A pod says why its Deployment is not healthy: what it says concerns the Application of its owner's owner.
 fn above(shared: &Shared, snapshot: &Snapshot, object: &Stored, queue: &mut Queue) {
-    let mut current = object.value().clone();
+    let mut parent = controller(object.value(), shared).and_then(|key| snapshot.get(&key));
     for _ in 0..OWNERS_MAX {
-        let Some(key) = controller(&current, shared) else { return };
-        let Some(parent) = snapshot.get(&key) else { return };
-        if let Some(application) = owner(parent) {
-            return dirty(shared, &application, parent.key(), queue);
+        let Some(found) = parent else { return };
+        if let Some(application) = owner(found) {
+            return dirty(shared, &application, found.key(), queue);
         }
-        current = parent.value().clone();
+        parent = controller(found.value(), shared).and_then(|key| snapshot.get(&key));
     }
 }
 
@@ -211,41 +148,4 @@ fn controller(object: &serde_json::Value, shared: &Shared) -> Option<Key> {
     let kind = shared.config.kinds.find(text("apiVersion")?, text("kind")?)?;
     let namespace = object.pointer("/metadata/namespace").and_then(serde_json::Value::as_str).unwrap_or_default();
     Some(kind.key(namespace, text("name")?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(name: &str) -> Key {
-        Application::kind().key("a", name)
-    }
-
-    #[test]
-    fn an_application_runs_once_at_a_time_and_again_when_asked_meanwhile() {
-        let mut queue = Queue::default();
-        queue.add(key("x"));
-        assert_eq!(queue.take(), Some(key("x")));
-        queue.add(key("x"));
-        assert_eq!(queue.take(), None, "it is running");
-        queue.done(key("x"), Ok(None), Timestamp::EPOCH);
-        assert_eq!(queue.take(), Some(key("x")));
-    }
-
-    #[test]
-    fn failures_back_off_and_a_success_forgets_them() {
-        let mut queue = Queue::default();
-        let mut waits = Vec::new();
-        for _ in 0..3 {
-            queue.add(key("x"));
-            queue.take();
-            queue.done(key("x"), Err(pass::PassError::Gone), Timestamp::EPOCH);
-            waits.push(queue.due[&key("x")].secs());
-        }
-        assert_eq!(waits, [2, 4, 8]);
-        queue.wake(Timestamp::from_secs(8));
-        queue.take();
-        queue.done(key("x"), Ok(None), Timestamp::EPOCH);
-        assert!(queue.failures.is_empty());
-    }
 }

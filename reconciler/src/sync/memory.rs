@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use bowline_runtime::api::Key;
 
-use crate::plan::{Desired, Problem, Resolved};
-use crate::render::{Inputs, InputsHash};
+use crate::plan::{Desired, Problem, Resolved, Resolver};
+use crate::render::{Inputs, InputsHash, RenderCache};
 use crate::verdict::{Health, State};
 
 /// How many renders are kept: the applied one, the last healthy one, the newest.
@@ -18,18 +18,33 @@ const RENDERS_MAX: usize = 3;
 #[derive(Default)]
 pub(crate) struct Memory {
     renders: VecDeque<Arc<Render>>,
+    files: Files,
     /// The impact key of the render that `seen` was compared with; `None` until something was applied by this process.
     pub(crate) compared: Option<String>,
     /// What each wanted object was found to be.
     pub(crate) seen: BTreeMap<Key, Seen>,
     /// Objects that changed since.
     pub(crate) dirty: BTreeSet<Key>,
+    /// Whether a Job is done and gone and the inventory does not say so yet.
+    pub(crate) unrecorded: bool,
+    /// The inventory of the status at a revision of the Application, parsed.
+    pub(crate) inventory: Option<(u64, Arc<BTreeSet<Key>>)>,
+}
+
+/// The files and objects of the last render, for settings that shaped them.
+#[derive(Default)]
+pub(crate) struct Files {
+    settings: String,
+    pub(crate) cache: RenderCache,
+    pub(crate) resolver: Resolver,
 }
 
 /// An object as it was last compared.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    /// The revision that was as wanted.
+    /// What it was compared with.
+    pub(crate) desired: Arc<Desired>,
+    /// The revision that was as wanted; zero where that is not known.
     pub(crate) revision: u64,
     /// Its health then.
     pub(crate) health: Health,
@@ -50,21 +65,27 @@ pub(crate) struct Render {
 }
 
 impl Render {
-    /// Finds a wanted object.
-    pub(crate) fn desired(&self) -> &[Desired] {
+    /// Returns the wanted objects.
+    pub(crate) fn desired(&self) -> &[Arc<Desired>] {
         self.result.as_ref().map_or(&[], |resolved| &resolved.objects)
     }
 }
 
 impl Memory {
     /// Finds the render of a commit, or one whose inputs are the same at that commit.
-    pub(crate) fn render(&self, commit: &str, settings: &str, same: impl Fn(&Inputs, &InputsHash) -> bool) -> Option<Arc<Render>> {
-        let fits = |render: &&Arc<Render>| {
-            render.settings == settings
-                && (render.commit == commit
-                    || render.inputs.as_ref().is_some_and(|(inputs, hash)| same(inputs, hash)))
+    pub(crate) fn render(
+        &self,
+        commit: &str,
+        settings: &str,
+        same: impl Fn(&Inputs, &InputsHash) -> bool,
+    ) -> Option<Arc<Render>> {
+        let fits = |render: &&Arc<Render>| render.settings == settings;
+        let exact = self.renders.iter().filter(fits).find(|render| render.commit == commit);
+        let equal = || {
+            let same = |render: &&Arc<Render>| render.inputs.as_ref().is_some_and(|(inputs, hash)| same(inputs, hash));
+            self.renders.iter().filter(fits).find(same)
         };
-        self.renders.iter().find(fits).cloned()
+        exact.or_else(equal).cloned()
     }
 
     /// Finds the render with this key.
@@ -77,6 +98,14 @@ impl Memory {
         self.renders.retain(|kept| kept.key != render.key);
         self.renders.push_front(render);
         self.renders.truncate(RENDERS_MAX);
+    }
+
+    /// Returns what was made of files under these settings before.
+    pub(crate) fn files(&mut self, settings: &str) -> &mut Files {
+        if self.files.settings != settings {
+            self.files = Files { settings: settings.to_owned(), ..Files::default() };
+        }
+        &mut self.files
     }
 
     /// Returns the worst health with the name of the object that has it; `None` when nothing is wanted.

@@ -3,16 +3,26 @@
 //! Decisions are in [`decide`]; this folder's other files observe and carry out. Everything right of the store
 //! happens elsewhere: nothing here knows of processes.
 //!
-//! Tasks: one a GitRepository (`sources`), one dispatcher for all Applications (`dispatch`), and up to
+//! Tasks: one a GitRepository (`follow`), one dispatcher for all Applications (`dispatch`), and up to
 //! [`PASSES_MAX`] blocking passes at a time (`pass`).
 
+mod conditions;
 pub mod decide;
+mod dependency;
 mod dispatch;
+mod finished;
+mod follow;
+mod index;
 mod memory;
 mod observe;
 mod pass;
+mod queue;
+mod rendering;
 mod sources;
 mod status;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -70,6 +80,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    fn new(config: Config) -> Self {
+        let sources = sources::Sources::new(config.cache.clone());
+        Self { config, sources, memory: Mutex::default(), dirty: Mutex::default() }
+    }
+
     fn now(&self) -> Timestamp {
         (self.config.clock)()
     }
@@ -88,9 +103,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Sync {
     /// Starts following repositories and keeping Applications applied.
     pub fn start(config: Config) -> Self {
-        let sources = sources::Sources::new(config.cache.clone());
-        let shared = Arc::new(Shared { config, sources, memory: Mutex::default(), dirty: Mutex::default() });
-        let tasks = vec![tokio::spawn(sources::run(shared.clone())), tokio::spawn(dispatch::run(shared))];
+        let shared = Arc::new(Shared::new(config));
+        let tasks = vec![tokio::spawn(follow::run(shared.clone())), tokio::spawn(dispatch::run(shared))];
         Self { tasks }
     }
 }

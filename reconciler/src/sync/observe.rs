@@ -1,17 +1,21 @@
 //! What is, before anything is decided about an Application.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_runtime::api::kinds::{Application, GitRepository};
-use bowline_runtime::api::{Key, Object as _};
-use bowline_runtime::store::Snapshot;
+use bowline_runtime::api::kinds::{Application, ApplicationRevision, ApplicationStatus, GitRepository};
+use bowline_runtime::api::{Key, Timestamp};
+use bowline_runtime::store::{Snapshot, Stored};
 
 use super::decide::{Applied, Observed};
+use super::finished::{has_finished, is_unrecorded};
 use super::memory::{Memory, Render, Seen};
-use super::{Shared, sources::OpenSource};
-use crate::plan::{Facts, Owner, Problem, plan, resolve};
-use crate::render;
+use super::rendering::render_at;
+use super::sources::OpenSource;
+use super::{REQUESTED_AT, Shared, dependency};
+use crate::apply::inventory;
+use crate::plan::{CONFIRM, Deletions, Desired, Facts, Owner, Scope, plan_in};
 use crate::source::CommitId;
 use crate::verdict::{self, Health, State};
 
@@ -21,214 +25,243 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 /// An observation with what is needed to act on it.
 pub(super) struct Observation {
     pub(super) observed: Observed,
-    source: Option<Arc<OpenSource>>,
+    pub(super) source: Option<Arc<OpenSource>>,
+    /// Whether a person asked to try a rejected commit again.
+    pub(super) retried: bool,
 }
 
-impl Observation {
-    /// Returns the open source, if it was ever read.
-    pub(super) fn source(&self) -> Option<&OpenSource> {
-        self.source.as_deref()
+/// What is looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) stored: &'a Stored,
+    pub(super) application: &'a Application,
+}
+
+impl Subject<'_> {
+    fn status(&self) -> Option<&ApplicationStatus> {
+        self.application.status.as_ref()
+    }
+    fn revision(&self) -> Option<&ApplicationRevision> {
+        self.status()?.revision.as_ref()
     }
 }
 
 /// Observes an Application: source, dependencies, what was applied, drift and health.
-pub(super) fn observe(
-    shared: &Shared,
-    snapshot: &Snapshot,
-    key: &Key,
-    application: &Application,
-    memory: &mut Memory,
-) -> Observation {
-    let repository = snapshot.typed_get::<GitRepository>(&key.namespace, &application.spec.source.name);
+pub(super) fn observe(subject: Subject<'_>, memory: &mut Memory) -> Observation {
+    let Subject { shared, snapshot, stored, application } = subject;
+    let namespace = &stored.key().namespace;
+    let source_key = GitRepository::kind().key(namespace, &application.spec.source.name);
+    let repository = snapshot.get(&source_key).and_then(|stored| stored.typed::<GitRepository>().ok());
     let mut observed = Observed {
         suspended: application.spec.suspend == Some(true),
         timeout: application.spec.timeout.as_ref().map_or(TIMEOUT, |timeout| timeout.0),
-        dependency: dependency(snapshot, key, application),
         ..Observed::default()
     };
-    let source = repository.as_ref().and_then(|repository| {
-        let source_key = GitRepository::kind().key(&key.namespace, &repository.metadata.name);
-        shared.sources.open(&source_key, &repository.spec.url).ok()
-    });
+    let source = repository.as_ref().and_then(|found| shared.sources.open(&source_key, &found.spec.url).ok());
     match &repository {
         None => observed.source_trouble = Some(format!("there is no GitRepository `{}`", application.spec.source.name)),
         Some(repository) => {
-            let status = repository.status.clone().unwrap_or_default();
-            observed.seen = status.revision;
-            observed.source_trouble = status.conditions.into_iter().find(|condition| condition.type_ == "Ready" && condition.status != "True").and_then(|condition| condition.message);
+            let status = repository.status.as_ref();
+            observed.seen = status.and_then(|status| status.revision.clone());
+            let failed = |status: &bowline_runtime::api::kinds::GitRepositoryStatus| {
+                let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready")?;
+                (ready.status != "True").then(|| ready.message.clone())?
+            };
+            observed.source_trouble = status.and_then(failed);
         }
     }
-    let status = application.status.clone().unwrap_or_default();
-    let revision = status.revision.unwrap_or_default();
-    observed.healthy = revision.healthy;
-    observed.rejected = revision.rejected.map(|rejected| rejected.commit);
-    observed.applied = match (revision.applied, status.inputs, status.last_applied_time) {
-        (Some(commit), Some(key), Some(at)) => Some(Applied { commit, key, at: at.0 }),
-        _ => None,
-    };
-    let observation = Observation { observed, source };
-    complete(shared, snapshot, application, observation, memory)
-}
-
-/// Adds what has to be computed from Git: impact keys, drift, health.
-fn complete(
-    shared: &Shared,
-    snapshot: &Snapshot,
-    application: &Application,
-    mut observation: Observation,
-    memory: &mut Memory,
-) -> Observation {
-    let observed = &mut observation.observed;
-    let Some(source) = observation.source.as_ref().filter(|_| !observed.suspended) else { return observation };
-    if let Some(seen) = observed.seen.clone() {
-        observed.seen_key = Some(render_at(shared, source, application, &seen, memory).key.clone());
+    observed.dependency = dependency::blocking(snapshot, stored.key(), application, observed.seen.as_deref());
+    let revision = subject.revision();
+    observed.healthy = revision.and_then(|revision| revision.healthy.clone());
+    let asked = application.metadata.annotations.get(REQUESTED_AT);
+    let handled = subject.status().and_then(|status| status.last_handled_reconcile_at.as_ref());
+    let retried = asked.is_some() && asked != handled;
+    if !retried {
+        observed.rejected = revision.and_then(|revision| Some(revision.rejected.as_ref()?.commit.clone()));
     }
-    if observed.rejected.is_some() && observed.rejected == observed.seen
-        && let Some(healthy) = observed.healthy.clone()
-    {
-        observed.healthy_key = Some(render_at(shared, source, application, &healthy, memory).key.clone());
-    }
-    let applied = observed.applied.as_ref().map(|applied| applied.key.clone());
-    match applied.as_ref().and_then(|key| memory.by_key(key)) {
-        // Nothing was compared since the start: apply compares everything, and changes only what differs.
-        _ if memory.compared != applied => observed.drifted = true,
-        None => observed.drifted = true,
-        Some(render) => observed.drifted = compare(shared, snapshot, application, &render, memory),
-    }
-    observed.health = memory.worst().map(|(key, health)| named(key, health));
+    observed.applied = subject.status().and_then(|status| {
+        let commit = status.revision.as_ref()?.applied.clone()?;
+        Some(Applied { commit, key: status.inputs.clone()?, at: status.last_applied_time?.0 })
+    });
+    let mut observation = Observation { observed, source, retried };
+    complete(subject, &mut observation, memory);
     observation
 }
 
+/// Adds what has to be computed from Git: impact keys, drift, health.
+fn complete(subject: Subject<'_>, observation: &mut Observation, memory: &mut Memory) {
+    let Subject { shared, application, .. } = subject;
+    let observed = &mut observation.observed;
+    let Some(source) = observation.source.clone().filter(|_| !observed.suspended) else { return };
+    let mut key_of = |commit: &Option<String>, memory: &mut Memory| {
+        let commit = commit.as_deref()?;
+        match render_at(shared, &source, application, commit, memory) {
+            Ok(render) => Some(render.key.clone()),
+            Err(why) => {
+                observed.unreadable = Some(why);
+                None
+            }
+        }
+    };
+    let seen_key = key_of(&observed.seen, memory);
+    let is_rejected = observed.rejected.is_some() && observed.rejected == observed.seen;
+    let healthy_key = if is_rejected { key_of(&observed.healthy, memory) } else { None };
+    (observed.seen_key, observed.healthy_key) = (seen_key, healthy_key);
+    if observed.rejected.is_some() && !is_rejected {
+        observed.still_rejected = still_rejected(subject, &source, observed, memory);
+    }
+    let applied = observed.applied.as_ref().map(|applied| (applied.key.clone(), applied.at));
+    match applied.as_ref().and_then(|(key, _)| memory.by_key(key)) {
+        Some(render) if memory.compared.as_ref() == applied.as_ref().map(|(key, _)| key) => {
+            let at = applied.map_or(Timestamp::EPOCH, |(_, at)| at);
+            observed.drifted = compare(subject, &render, at, memory);
+            observed.surplus = is_surplus(subject, &render, memory);
+        }
+        // Nothing was compared since the start: apply compares everything, and changes only what differs.
+        _ => observed.drifted = true,
+    }
+    observed.health = memory.worst().map(|(key, health)| named(key, health));
+}
+
+/// Whether the seen commit is another one than the rejected and holds the same objects. A commit without any change at
+/// all asks for another try.
+fn still_rejected(subject: Subject<'_>, source: &OpenSource, observed: &Observed, memory: &mut Memory) -> bool {
+    let rejected = subject.revision().and_then(|revision| revision.rejected.as_ref());
+    let (Some(rejected), Some(seen)) = (rejected, &observed.seen) else { return false };
+    // What could not be planned may be possible by now; what did not become healthy had its chance.
+    if !matches!(rejected.reason.as_deref(), Some("Degraded" | "HealthTimeout")) {
+        return false;
+    }
+    let tree = |commit: &str| Some(source.source.commit(CommitId::parse(commit)?).ok()?.tree);
+    if tree(&rejected.commit) == tree(seen) {
+        return false;
+    }
+    let before = render_at(subject.shared, source, subject.application, &rejected.commit, memory);
+    before.is_ok_and(|render| Some(&render.key) == observed.seen_key.as_ref())
+}
+
 /// Compares the objects that changed since the last pass; tells whether one is not as wanted.
-fn compare(shared: &Shared, snapshot: &Snapshot, application: &Application, render: &Render, memory: &mut Memory) -> bool {
+fn compare(subject: Subject<'_>, render: &Render, applied: Timestamp, memory: &mut Memory) -> bool {
+    let Subject { shared, snapshot, .. } = subject;
     if memory.dirty.is_empty() {
         return false;
     }
     let dirty = std::mem::take(&mut memory.dirty);
     for key in &dirty {
         let Some(seen) = memory.seen.get_mut(key) else { continue };
-        seen.health = health(snapshot, key);
+        seen.health = health(subject, &seen.desired, applied);
+        memory.unrecorded |= is_unrecorded(subject, &seen.desired);
     }
     let Ok(resolved) = &render.result else { return false };
     // Only those whose stored revision is another than the compared one can differ.
-    let changed = |key: &Key| {
-        dirty.contains(key)
-            && memory.seen.get(key).is_none_or(|seen| snapshot.get(key).is_none_or(|live| live.revision() != seen.revision))
+    let is_other = |key: &Key| {
+        let revision = snapshot.get(key).map(|live| live.revision());
+        memory.seen.get(key).is_none_or(|seen| Some(seen.revision) != revision)
     };
-    if !resolved.objects.iter().any(|desired| changed(&desired.key)) {
+    let changed: BTreeSet<&Key> = dirty.iter().filter(|key| memory.seen.contains_key(key) && is_other(key)).collect();
+    if changed.is_empty() {
         return false;
     }
     let entropy = || (shared.config.entropy)();
     let facts = Facts { snapshot, kinds: &shared.config.kinds, now: shared.now(), entropy: &entropy };
-    let owner = Owner { prune: false, ..owner(application) };
-    let plan = plan(&owner, &render.commit, resolved, &facts, &|desired, _| !changed(&desired.key));
-    if plan.steps.is_empty() {
-        for key in &dirty {
-            if let (Some(seen), Some(live)) = (memory.seen.get_mut(key), snapshot.get(key)) {
-                seen.revision = live.revision();
-            }
+    let skip = |desired: &Arc<Desired>, live: Option<&Stored>| {
+        !changed.contains(&desired.key) || (live.is_none() && has_finished(subject, desired))
+    };
+    let nothing = BTreeSet::new();
+    let scope = Scope {
+        skip: &skip,
+        wanted_by: &|_, _| true,
+        deletions: Deletions::Never,
+        adopted: &nothing,
+        detailed: false,
+    };
+    let plan = plan_in(&scope, &owner(subject, memory), &render.commit, resolved, &facts);
+    if !plan.steps.is_empty() {
+        return true;
+    }
+    for key in &dirty {
+        if let (Some(seen), Some(live)) = (memory.seen.get_mut(key), snapshot.get(key)) {
+            seen.revision = live.revision();
         }
+    }
+    false
+}
+
+/// Whether the inventory lists live objects that a render does not hold.
+fn is_surplus(subject: Subject<'_>, render: &Render, memory: &mut Memory) -> bool {
+    if memory.unrecorded {
+        return true;
+    }
+    let listed = subject.status().map_or(0, |status| status.inventory.len());
+    if listed == render.desired().len() {
         return false;
     }
-    true
+    let inventory = inventory_of(subject, memory);
+    let wanted: BTreeSet<&Key> = render.desired().iter().map(|desired| &desired.key).collect();
+    inventory.iter().any(|key| !wanted.contains(key))
+}
+
+/// Returns the keys of the status' inventory, parsed once for each state of the Application.
+fn inventory_of(subject: Subject<'_>, memory: &mut Memory) -> Arc<BTreeSet<Key>> {
+    let revision = subject.stored.revision();
+    if let Some((known, inventory)) = &memory.inventory
+        && *known == revision
+    {
+        return inventory.clone();
+    }
+    let entries = subject.status().map_or(&[][..], |status| &status.inventory);
+    let inventory: Arc<BTreeSet<Key>> =
+        Arc::new(entries.iter().filter_map(|entry| inventory::key(&entry.id)).collect());
+    memory.inventory = Some((revision, inventory.clone()));
+    inventory
 }
 
 /// Returns the owner's side of a plan.
-pub(super) fn owner(application: &Application) -> Owner {
+pub(super) fn owner(subject: Subject<'_>, memory: &mut Memory) -> Owner {
+    let application = subject.application;
     let namespace = application.metadata.namespace.as_deref().unwrap_or_default();
-    let status = application.status.as_ref();
-    let inventory = status.map_or(&[][..], |status| &status.inventory);
-    let budget = application.spec.deletion_budget.clone();
     Owner {
         id: format!("{namespace}/{}", application.metadata.name),
-        inventory: inventory.iter().filter_map(|entry| crate::apply::inventory::key(&entry.id)).collect(),
+        inventory: inventory_of(subject, memory),
         prune: application.spec.prune != Some(false),
-        budget,
-        confirmed: application.metadata.annotations.get(crate::plan::CONFIRM).cloned(),
+        budget: application.spec.deletion_budget.clone(),
+        confirmed: application.metadata.annotations.get(CONFIRM).cloned(),
     }
-}
-
-/// Returns what a commit renders to, from memory where its inputs are the same.
-pub(super) fn render_at(
-    shared: &Shared,
-    source: &OpenSource,
-    application: &Application,
-    commit: &str,
-    memory: &mut Memory,
-) -> Arc<Render> {
-    let path = application.spec.path.as_deref().unwrap_or(".");
-    let target = application.spec.target_namespace.as_deref().unwrap_or("default");
-    let settings = format!("{path}\n{target}");
-    let tree = CommitId::parse(commit)
-        .ok_or_else(|| format!("`{commit}` is no commit id"))
-        .and_then(|id| source.tree(id).map_err(|error| error.to_string()));
-    let tree = match tree {
-        Ok(tree) => tree,
-        // Not kept: the commit may be there again after the next fetch.
-        Err(message) => return Arc::new(failed(commit, &settings, message)),
-    };
-    let same = |inputs: &render::Inputs, hash: &render::InputsHash| {
-        render::inputs_hash(&*tree, inputs).is_ok_and(|now| now == *hash)
-    };
-    if let Some(found) = memory.render(commit, &settings, same) {
-        return found;
-    }
-    let place = |error: &render::RenderError| error.line.map_or_else(|| error.file.to_string(), |line| format!("{}:{line}", error.file));
-    let made = Arc::new(match render::render(&*tree, path, target) {
-        Ok(rendered) => Render {
-            commit: commit.to_owned(),
-            key: impact_key(&settings, &rendered.inputs_hash.to_string()),
-            result: Ok(resolve(&rendered.objects, &shared.config.kinds, target)),
-            settings,
-            inputs: Some((rendered.inputs, rendered.inputs_hash)),
-        },
-        Err(errors) => Render {
-            result: Err(errors.iter().map(|error| Problem { place: place(error), message: error.problem.to_string() }).collect()),
-            ..failed(commit, &settings, String::new())
-        },
-    });
-    memory.keep(made.clone());
-    made
-}
-
-fn failed(commit: &str, settings: &str, message: String) -> Render {
-    Render {
-        commit: commit.to_owned(),
-        key: format!("unreadable {commit}"),
-        settings: settings.to_owned(),
-        inputs: None,
-        result: Err(vec![Problem { place: commit.get(..7).unwrap_or(commit).to_owned(), message }]),
-    }
-}
-
-/// Joins the hash of what was read with the settings that shape the result.
-fn impact_key(settings: &str, inputs: &str) -> String {
-    use sha2::{Digest as _, Sha256};
-    let digest = Sha256::digest(format!("{settings}\n{inputs}"));
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Notes what is there after an apply: objects that nobody changed since revision `upto` are as wanted.
-pub(super) fn remember(snapshot: &Snapshot, upto: u64, render: &Render, memory: &mut Memory) {
+pub(super) fn remember(subject: Subject<'_>, upto: u64, applied: Timestamp, render: &Render, memory: &mut Memory) {
     let old = std::mem::take(&mut memory.seen);
     for desired in render.desired() {
-        let revision = snapshot.get(&desired.key).map_or(0, |live| live.revision());
+        let revision = subject.snapshot.get(&desired.key).map_or(0, |live| live.revision());
         let revision = if revision > upto { 0 } else { revision };
-        let known = old.get(&desired.key).filter(|seen| seen.revision == revision).cloned();
-        let seen = known.unwrap_or_else(|| Seen { revision, health: health(snapshot, &desired.key) });
-        memory.seen.insert(desired.key.clone(), seen);
+        let known = old.get(&desired.key).filter(|seen| seen.revision == revision && revision > 0);
+        let health = match known {
+            // A health that says `since when` is judged again: the time of the apply moved.
+            Some(seen) if seen.health.state <= State::Suspended => seen.health.clone(),
+            _ => health(subject, desired, applied),
+        };
+        memory.seen.insert(desired.key.clone(), Seen { desired: desired.clone(), revision, health });
+        if revision == 0 {
+            memory.dirty.insert(desired.key.clone());
+        }
     }
     memory.compared = Some(render.key.clone());
 }
 
 /// Returns an object's health, with what its pods say if it is not well.
-fn health(snapshot: &Snapshot, key: &Key) -> Health {
-    let Some(live) = snapshot.get(key) else {
+fn health(subject: Subject<'_>, desired: &Desired, applied: Timestamp) -> Health {
+    let Some(live) = subject.snapshot.get(&desired.key) else {
+        if has_finished(subject, desired) {
+            return Health::HEALTHY;
+        }
         return Health { state: State::Missing, message: "does not exist".to_owned() };
     };
-    let mut health = verdict::of(live.value());
+    let mut health = verdict::of_since(live.value(), applied);
     if health.state > State::Suspended
-        && let Some(why) = verdict::explain(snapshot, live)
+        && let Some(why) = verdict::explain(subject.snapshot, live)
     {
         health.message = format!("{}: {why}", health.message);
     }
@@ -241,17 +274,4 @@ fn named(key: &Key, health: &Health) -> Health {
     }
     let plural = key.resource.split('.').next().unwrap_or_default();
     Health { state: health.state, message: format!("{plural} {}: {}", key.name, health.message) }
-}
-
-/// Returns the first dependency that is not ready, with the reason.
-fn dependency(snapshot: &Snapshot, key: &Key, application: &Application) -> Option<String> {
-    application.spec.depends_on.iter().find_map(|dependency| {
-        let Some(other) = snapshot.typed_get::<Application>(&key.namespace, &dependency.name) else {
-            return Some(format!("application `{}` does not exist", dependency.name));
-        };
-        let status = other.status.clone().unwrap_or_default();
-        let ready = status.conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
-        let current = status.observed_generation == other.meta().generation;
-        (!ready || !current).then(|| format!("application `{}` is not ready", dependency.name))
-    })
 }

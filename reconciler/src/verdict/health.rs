@@ -5,6 +5,7 @@
 //!
 //! Differs from kstatus where kstatus misleads: a Failed pod is degraded, a Job is healthy when it is complete.
 
+use bowline_runtime::api::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -77,6 +78,22 @@ pub fn of(object: &Value) -> Health {
         }
         _ => Health::HEALTHY,
     }
+}
+
+/// Returns the health of an object for a commit that was applied at `applied`: a Deployment that exceeded its deadline
+/// before that may still recover by what the commit changed around it, and counts as being on its way.
+pub fn of_since(object: &Value, applied: Timestamp) -> Health {
+    let mut health = of(object);
+    if health.state == State::Degraded && object.get("kind").and_then(Value::as_str) == Some("Deployment") {
+        let conditions = object.pointer("/status/conditions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let progressing = conditions.iter().find(|condition| condition.get("type").and_then(Value::as_str) == Some("Progressing"));
+        let since = progressing.and_then(|condition| condition.get("lastTransitionTime")?.as_str()?.parse::<Timestamp>().ok());
+        // Stored times have whole seconds: one of the same second is taken for a new one.
+        if since.is_some_and(|since| since.secs() < applied.secs()) {
+            health.state = State::Progressing;
+        }
+    }
+    health
 }
 
 fn number(object: &Value, pointer: &str) -> i64 {

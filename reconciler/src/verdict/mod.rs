@@ -6,4 +6,4 @@ mod explain;
 mod health;
 
 pub use explain::explain;
-pub use health::{Health, State, of};
+pub use health::{Health, State, of, of_since};

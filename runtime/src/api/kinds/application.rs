@@ -143,6 +143,10 @@ pub struct InventoryEntry {
     /// API version of the object.
     #[object(required)]
     pub version: String,
+    /// Whether the object was there before the commit that is being applied; a rejected commit releases it again.
+    pub adopted: Option<bool>,
+    /// Hash of the manifest that ran to its end, for a Job that is removed by its `ttlSecondsAfterFinished`.
+    pub finished: Option<String>,
 }
 
 /// The health of one object.

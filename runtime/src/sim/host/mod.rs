@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::api::kinds::{Container, Pod, PodStatus};
 use crate::api::{Key, Object, Timestamp};
 use crate::host::agent::decide::{Action, decide, grace_seconds, spec_hash};
-use crate::host::agent::observed::{Observed, Sandbox, Trouble};
+use crate::host::agent::observed::{Observed, Sandbox, Trouble, Volumes};
 use crate::host::agent::status::{NodeAddresses, status};
 use crate::host::agent::translate::restart;
 use crate::host::engine::{PodState, after_loss};
@@ -242,6 +242,7 @@ impl Worker {
                     self.observed.past = lost;
                 }
             }
+            Action::PrepareVolumes => self.observed.volumes = Volumes::Ready,
             Action::Pull { container } => self.pull(container, programs, now),
             Action::Start { container, attempt } => self.start(container, *attempt, now),
             Action::Stop { container } => {

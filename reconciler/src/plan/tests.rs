@@ -56,7 +56,7 @@ fn a_plan_lists_fields_and_ends_with_a_summary() {
     let (a, b, c) = (config_map("a", "1"), config_map("b", "1"), config_map("c", "1"));
     assert_eq!(
         text(&[a.clone(), b.clone()], &[config_map("a", "2"), c]),
-        "~ ConfigMap default/a  all.yaml:1\n    data.key: \"1\" -> \"2\"\n+ ConfigMap default/c  all.yaml:2\n\
+        "~ ConfigMap default/a  all.yaml:1\n    data[key]: \"1\" -> \"2\"\n+ ConfigMap default/c  all.yaml:2\n\
          - ConfigMap default/b\nbowline-system/config: 1 to create, 1 to change, 1 to delete\n"
     );
     assert_eq!(

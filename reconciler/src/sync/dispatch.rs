@@ -68,6 +68,7 @@ pub(super) fn note(shared: &Shared, event: &Event, index: &mut Index, queue: &mu
             if event.is_delete() {
                 lock(&shared.memory).remove(object.key());
                 lock(&shared.dirty).remove(object.key());
+                lock(&shared.newest).remove(object.key());
                 index.remove(object.key());
             } else {
                 index.put(object);

@@ -164,6 +164,6 @@ fn what_a_deleted_child_takes_along_counts_against_the_budget() {
     world.commit(&[("apps/one.yaml", "")]);
     world.settle();
     assert!(world.happened().is_empty());
-    let held = world.status(ROOT).held.expect("it is held");
+    let held = world.status(ROOT).held.unwrap_or_else(|| panic!("it is held: {}", world.condition("Ready")));
     assert_eq!(held.deletions, ["Application bowline-system/one", "ConfigMap default/x", "ConfigMap default/y"]);
 }

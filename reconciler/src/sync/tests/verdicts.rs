@@ -164,7 +164,7 @@ fn what_was_healthy_and_breaks_is_not_rejected() {
 fn every_mistake_of_a_commit_is_told_at_once() {
     let (mut world, first) = healthy();
     let bad = world.commit(&[
-        ("a.yaml", &config_map("a", "1").replace("data:", "date:")),
+        ("a.yaml", &config_map("a", "1").replace("data:\n  key", "date:\n  key")),
         ("b.yaml", &config_map("b", "1").replace("ConfigMap", "Configmap")),
         ("c.yaml", &config_map("A_b", "1")),
     ]);

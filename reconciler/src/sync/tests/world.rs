@@ -104,7 +104,13 @@ impl World {
     pub(super) fn edit(&self, key: &Key, change: impl FnOnce(&mut Value)) {
         let snapshot = self.store.snapshot();
         let mut value = snapshot.get(key).unwrap_or_else(|| panic!("no {key}")).value().clone();
+        let spec = value.get("spec").cloned();
         change(&mut value);
+        if spec != value.get("spec").cloned()
+            && let Some(generation) = value["metadata"]["generation"].as_i64()
+        {
+            value["metadata"]["generation"] = (generation + 1).into();
+        }
         let op = Op::put(key.clone(), Precondition::Exists, value);
         self.store.commit(Txn::one(op)).expect("the edit is accepted");
     }
@@ -174,11 +180,17 @@ impl World {
         panic!("the passes do not come to rest: {:?}", self.log);
     }
 
-    /// Makes a whole pass, or a single round of a daemon that starts for it.
+    /// Makes a whole pass, or, by a daemon that starts for it and ends after it, one write.
     fn turn(&mut self, key: Key) {
         if self.forgetful {
-            let outcome = pass::turn(&self.shared, &key);
-            assert!(outcome.is_ok(), "{key}: {outcome:?}");
+            let before = self.store.revision();
+            loop {
+                let outcome = pass::turn(&self.shared, &key);
+                assert!(outcome.is_ok(), "{key}: {outcome:?}");
+                if matches!(outcome, Ok(pass::Outcome::Rest(_))) || self.store.revision() != before {
+                    break;
+                }
+            }
             self.notice();
             self.restart();
         } else {

@@ -195,7 +195,8 @@ pub fn check_one(
     // Some defaults are made from the object's identity, which it gets when it is created.
     full["metadata"]["uid"] = "00000000-0000-4000-8000-000000000000".into();
     default::apply(kind, &mut full);
-    problems.extend(validate::object(kind, &full).into_iter().map(|error| (error.path.clone(), named(error.to_string()))));
+    problems
+        .extend(validate::object(kind, &full).into_iter().map(|error| (error.path.clone(), named(error.to_string()))));
     if kind.group.is_empty()
         && kind.kind == "Secret"
         && let Some(fold) = kind.default

@@ -9,9 +9,9 @@ use bowline_runtime::store::{Op, Stored};
 
 use super::super::conditions::{Phase, RESOURCES_MAX};
 use super::super::finished::{has_finished, proof};
+use super::super::lock;
 use super::super::memory::{Memory, Render};
 use super::super::observe::{self, Subject};
-use super::super::lock;
 use super::super::rendering::render_at;
 use super::PassError;
 use super::round::{Outcome, Round};
@@ -57,8 +57,10 @@ impl Round<'_> {
         };
         let mut plan = None;
         // What other Applications want is read only where there is a conflict: the first plan tells.
-        for wanted_by in [&(|_: &str, _: &Key| true) as &dyn Fn(&str, &Key) -> bool, &|id, key| wants(subject, id, key)] {
-            let scope = Scope { skip: &skip, wanted_by, deletions, moving: &moving, adopted: &adopted, detailed: false };
+        for wanted_by in [&(|_: &str, _: &Key| true) as &dyn Fn(&str, &Key) -> bool, &|id, key| wants(subject, id, key)]
+        {
+            let scope =
+                Scope { skip: &skip, wanted_by, deletions, moving: &moving, adopted: &adopted, detailed: false };
             let made = plan_in(&scope, &owner, commit, resolved, &facts);
             let done = made.problems.is_empty();
             plan = Some(made);
@@ -111,14 +113,7 @@ impl Round<'_> {
     }
 
     /// Commits operations together with the inventory that covers them.
-    fn write(
-        &mut self,
-        commit: &str,
-        render: &Render,
-        plan: &Plan,
-        ops: Vec<Op>,
-        done: bool,
-    ) -> Result<(), PassError> {
+    fn write(&mut self, commit: &str, render: &Render, plan: &Plan, ops: Vec<Op>, done: bool) -> Result<(), PassError> {
         let subject = self.subject;
         let now = subject.shared.now();
         let entries = self.grown_inventory(render, plan);
@@ -135,16 +130,16 @@ impl Round<'_> {
             subject.snapshot.revision()
         } else {
             self.commit(ops, &phase, |draft| {
-            draft.inventory = entries;
-            draft.status.held = None;
-            let revision = draft.revision();
-            revision.planned = Some(commit.to_owned());
-            if done {
-                revision.applied = Some(commit.to_owned());
-                draft.status.inputs = Some(key);
-                draft.status.last_applied_time = Some(Time::from(at));
-            }
-        })?
+                draft.inventory = entries;
+                draft.status.held = None;
+                let revision = draft.revision();
+                revision.planned = Some(commit.to_owned());
+                if done {
+                    revision.applied = Some(commit.to_owned());
+                    draft.status.inputs = Some(key);
+                    draft.status.last_applied_time = Some(Time::from(at));
+                }
+            })?
         };
         if done {
             let snapshot = subject.shared.config.store.snapshot();

@@ -105,7 +105,11 @@ fn a_first_commit_that_fails_stays_and_says_that_there_is_no_way_back() {
     let mut world = World::new(&[("bad.yaml", &deployment("bad", "x"))]);
     world.fates.insert("bad".into(), Fate::Fails);
     world.settle();
-    assert!(world.condition("Ready").contains("there is no healthy commit to go back to"), "{}", world.condition("Ready"));
+    assert!(
+        world.condition("Ready").contains("there is no healthy commit to go back to"),
+        "{}",
+        world.condition("Ready")
+    );
     assert!(world.condition("Healthy").starts_with("False Degraded"));
     assert!(world.live("deployments.apps", "bad").is_some());
 }
@@ -171,7 +175,8 @@ fn every_mistake_of_a_commit_is_told_at_once() {
     world.settle();
     world.expect(&bad, &first, &first, &bad);
     let why = world.condition("Stalled");
-    for text in ["True Invalid", "a.yaml:5", "date", "b.yaml:", "did you mean `ConfigMap`", "c.yaml:", "metadata.name"] {
+    for text in ["True Invalid", "a.yaml:5", "date", "b.yaml:", "did you mean `ConfigMap`", "c.yaml:", "metadata.name"]
+    {
         assert!(why.contains(text), "{text}: {why}");
     }
 }

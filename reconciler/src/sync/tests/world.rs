@@ -222,7 +222,14 @@ impl World {
         let key = event.key();
         let own = ["applications.bowline.dev", "gitrepositories.bowline.dev"].contains(&&*key.resource);
         let status_only = event.old().is_some_and(|old| {
-            let facts = |value: &Value| (value.get("spec").cloned(), value.get("data").cloned(), value["metadata"]["annotations"].clone(), value["metadata"]["labels"].clone());
+            let facts = |value: &Value| {
+                (
+                    value.get("spec").cloned(),
+                    value.get("data").cloned(),
+                    value["metadata"]["annotations"].clone(),
+                    value["metadata"]["labels"].clone(),
+                )
+            };
             facts(old.value()) == facts(event.object().value())
         });
         if own || status_only {
@@ -253,11 +260,11 @@ impl World {
                 continue;
             }
             let at = self.shared.now().whole_secs().to_string();
-            let condition = |kind: &str, status: &str, reason: &str, message: &str| {
-                json!([{"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": at}])
-            };
+            let condition = |kind: &str, status: &str, reason: &str, message: &str| json!([{"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": at}]);
             let mut status = match (&*stored.key().resource, fate) {
-                ("jobs.batch", Fate::Well) => json!({"succeeded": 1, "conditions": condition("Complete", "True", "", "")}),
+                ("jobs.batch", Fate::Well) => {
+                    json!({"succeeded": 1, "conditions": condition("Complete", "True", "", "")})
+                }
                 ("jobs.batch", Fate::Fails) => {
                     json!({"failed": 1, "conditions": condition("Failed", "True", "BackoffLimitExceeded", "it failed")})
                 }
@@ -305,12 +312,8 @@ impl World {
     #[track_caller]
     pub(super) fn expect(&self, seen: &str, applied: &str, healthy: &str, rejected: &str) {
         let revision = self.status(ROOT).revision.unwrap_or_default();
-        let found = [
-            revision.seen,
-            revision.applied,
-            revision.healthy,
-            revision.rejected.map(|rejected| rejected.commit),
-        ];
+        let found =
+            [revision.seen, revision.applied, revision.healthy, revision.rejected.map(|rejected| rejected.commit)];
         let expected = [seen, applied, healthy, rejected].map(|text| (!text.is_empty()).then(|| text.to_owned()));
         assert_eq!(found, expected, "seen, applied, healthy, rejected; {}", self.condition("Ready"));
     }

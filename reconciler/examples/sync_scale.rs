@@ -52,7 +52,9 @@ impl World {
         let metadata = json!({"name": ROOT, "namespace": SYSTEM_NAMESPACE});
         let url = world.directory.path().join("config");
         world.apply(GitRepository::kind(), json!({"metadata": metadata, "spec": {"url": url}})).await?;
-        world.apply(Application::kind(), json!({"metadata": metadata, "spec": {"source": {"name": ROOT}, "path": path}})).await?;
+        world
+            .apply(Application::kind(), json!({"metadata": metadata, "spec": {"source": {"name": ROOT}, "path": path}}))
+            .await?;
         world.sync = Some(Sync::start(world.config.clone()));
         Ok(world)
     }
@@ -164,7 +166,10 @@ async fn large(objects: usize, applications: usize) -> anyhow::Result<()> {
         to_healthy.push(start.elapsed());
     }
     println!("  a commit elsewhere, until every status says so: {}", shown(&elsewhere));
-    println!("  one changed file, from the commit to the object (10 ms of it wait for the burst to end): {}", shown(&to_applied));
+    println!(
+        "  one changed file, from the commit to the object (10 ms of it wait for the burst to end): {}",
+        shown(&to_applied)
+    );
     println!("  the same, until every status says healthy: {}", shown(&to_healthy));
     let mut restarted = world;
     restarted.sync = None;
@@ -189,7 +194,8 @@ async fn large(objects: usize, applications: usize) -> anyhow::Result<()> {
         restarted
             .until(|store| {
                 let snapshot = store.snapshot();
-                let handled = snapshot.get(&root).and_then(|live| live.value().pointer("/status/lastHandledReconcileAt"));
+                let handled =
+                    snapshot.get(&root).and_then(|live| live.value().pointer("/status/lastHandledReconcileAt"));
                 handled.and_then(Value::as_str) == Some(stamp.as_str())
             })
             .await?;

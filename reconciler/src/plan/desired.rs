@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bowline_runtime::api::{Key, Kind, Kinds, default, strict, validate};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::render::Manifest;
 
@@ -68,19 +69,26 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Does as [`resolve`] and checks only manifests that the last call did not meet.
-    pub fn resolve(&mut self, manifests: &[Arc<Manifest>], kinds: &Kinds, default_namespace: &str) -> Resolved {
-        let mut collector = Collector::default();
+    /// Does as [`resolve`] and checks only manifests that the last call did not meet. Returns a hash of the objects,
+    /// too: equal hashes mean that the same is wanted.
+    pub fn resolve(
+        &mut self,
+        manifests: &[Arc<Manifest>],
+        kinds: &Kinds,
+        default_namespace: &str,
+    ) -> (Resolved, [u8; 32]) {
+        let (mut collector, mut hasher) = (Collector::default(), Sha256::new());
         let mut before = std::mem::take(&mut self.known);
         for manifest in manifests {
             let address = Arc::as_ptr(manifest).addr();
             let entry = before
                 .remove(&address)
                 .unwrap_or_else(|| (manifest.clone(), Arc::new(one(manifest, kinds, default_namespace))));
+            hasher.update(entry.1.digest);
             collector.add(entry.1.clone());
             self.known.insert(address, entry);
         }
-        collector.finish()
+        (collector.finish(), hasher.finalize().into())
     }
 }
 
@@ -88,6 +96,8 @@ impl Resolver {
 #[derive(Debug, Default)]
 struct Checked {
     object: Option<Arc<Desired>>,
+    /// SHA-256 of the object as JSON.
+    digest: [u8; 32],
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
@@ -138,8 +148,9 @@ fn one(manifest: &Manifest, kinds: &Kinds, default_namespace: &str) -> Checked {
                 Problem { place: at(path), message: format!("{} `{}`: {text}", kind.kind, key.name) }
             };
             let warnings = strict::warnings(kind, &config).into_iter().map(warning).collect();
+            let digest = Sha256::digest(config.to_string()).into();
             let object = Some(Arc::new(Desired { kind, key, config, place: manifest.origin.to_string() }));
-            Checked { object, warnings, ..Checked::default() }
+            Checked { object, digest, warnings, problems: Vec::new() }
         }
     }
 }
@@ -184,7 +195,8 @@ pub fn check_one(
     // Some defaults are made from the object's identity, which it gets when it is created.
     full["metadata"]["uid"] = "00000000-0000-4000-8000-000000000000".into();
     default::apply(kind, &mut full);
-    problems.extend(validate::object(kind, &full).into_iter().map(|error| (error.path.clone(), named(error.to_string()))));
+    problems
+        .extend(validate::object(kind, &full).into_iter().map(|error| (error.path.clone(), named(error.to_string()))));
     if kind.group.is_empty()
         && kind.kind == "Secret"
         && let Some(fold) = kind.default

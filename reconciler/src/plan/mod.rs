@@ -164,6 +164,8 @@ pub struct Scope<'a> {
     pub wanted_by: &'a dyn Fn(&str, &Key) -> bool,
     /// Which deletions need a person's word.
     pub deletions: Deletions,
+    /// Objects that another Application is about to take: they are not deleted.
+    pub moving: &'a BTreeSet<Key>,
     /// Objects that were there before the commit that is undone: they are released, not deleted.
     pub adopted: &'a BTreeSet<Key>,
     /// Whether a creation lists its fields: for people.
@@ -194,11 +196,13 @@ pub fn plan(
     facts: &Facts<'_>,
     skip: &dyn Fn(&Desired, &Stored) -> bool,
 ) -> Plan {
+    let nothing = BTreeSet::new();
     let scope = Scope {
         skip: &|desired, live| live.is_some_and(|live| skip(desired, live)),
         wanted_by: &|_, _| true,
         deletions: Deletions::Budget,
-        adopted: &BTreeSet::new(),
+        moving: &nothing,
+        adopted: &nothing,
         detailed: true,
     };
     plan_in(&scope, owner, commit, resolved, facts)

@@ -33,7 +33,13 @@ mod tests {
         let names: Vec<_> = steps.iter().map(|(verb, resource)| format!("{verb:?} {resource}")).collect();
         assert_eq!(
             names,
-            ["Create namespaces", "Update configmaps", "Create deployments.apps", "Delete deployments.apps", "Delete namespaces"]
+            [
+                "Create namespaces",
+                "Update configmaps",
+                "Create deployments.apps",
+                "Delete deployments.apps",
+                "Delete namespaces"
+            ]
         );
     }
 }

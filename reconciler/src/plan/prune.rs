@@ -19,7 +19,9 @@ pub(super) fn deletions(scope: &Scope<'_>, owner: &Owner, resolved: &Resolved, f
         return Vec::new();
     }
     let wanted: BTreeSet<&Key> = resolved.objects.iter().map(|desired| &desired.key).collect();
-    gone(owner, &wanted, scope.adopted, facts)
+    let mut steps = gone(owner, &wanted, scope.adopted, facts);
+    steps.retain(|step| !scope.moving.contains(&step.key));
+    steps
 }
 
 fn gone(owner: &Owner, wanted: &BTreeSet<&Key>, adopted: &BTreeSet<Key>, facts: &Facts<'_>) -> Vec<Step> {
@@ -100,7 +102,7 @@ pub(super) fn hold(
     let budget = owner.budget.clone().unwrap_or_else(|| IntOrString::String("50%".to_owned()));
     // Objects of Applications that go count as if they stood here, too.
     let total = owner.inventory.len() + names.len() - deletions.len();
-    let share = budget.scaled(i32::try_from(total).unwrap_or(i32::MAX), true).unwrap_or(0);
+    let share = budget.scaled(i32::try_from(total).unwrap_or(i32::MAX), false).unwrap_or(0);
     // One object is always little enough: a share of a small inventory would round to none.
     let allowed = usize::try_from(share).unwrap_or(0).max(1);
     if names.len() <= allowed {

@@ -74,7 +74,8 @@ fn summary(out: &mut String, plan: &Plan) {
         line(format!("held ({}): {}", hold.reason, hold.message));
     }
     let count = |verb| plan.count(verb);
-    let updates = count(Verb::Update) + count(Verb::Adopt) + count(Verb::Move) + count(Verb::Replace) + count(Verb::Release);
+    let updates =
+        count(Verb::Update) + count(Verb::Adopt) + count(Verb::Move) + count(Verb::Replace) + count(Verb::Release);
     if plan.steps.is_empty() && plan.problems.is_empty() {
         line(format!("{}: no change, {} objects are as declared", plan.application, plan.wanted));
     } else {

@@ -34,8 +34,7 @@ pub(super) fn step(
     };
     let before = live.map(Stored::value);
     let merged = merge::apply(before, &config, kind, MANAGER, true, None, facts.now).map_err(|error| named(&error))?;
-    let context =
-        Context { kind, snapshot: facts.snapshot, now: facts.now, entropy: (facts.entropy)(), manager: None };
+    let context = Context { kind, snapshot: facts.snapshot, now: facts.now, entropy: (facts.entropy)(), manager: None };
     let (after, ops) = match live {
         None => {
             let after = prepare_create(merged, &context).map_err(|error| named(&error))?;
@@ -45,7 +44,8 @@ pub(super) fn step(
         Some(live) if kind.kind == "Job" && !validate::update(kind, live.value(), &merged).is_empty() => {
             // A Job is a run: another template is another run. Anything else a person has to decide.
             verb = Verb::Replace;
-            let fresh = merge::apply(None, &config, kind, MANAGER, true, None, facts.now).map_err(|error| named(&error))?;
+            let fresh =
+                merge::apply(None, &config, kind, MANAGER, true, None, facts.now).map_err(|error| named(&error))?;
             (prepare_create(fresh, &context).map_err(|error| named(&error))?, vec![removal(live, facts)?])
         }
         Some(live) => {
@@ -131,8 +131,7 @@ pub(super) fn release(live: &Stored, facts: &Facts<'_>) -> Result<Op, String> {
     if let Some(map) = value.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
         map.remove(OWNER);
     }
-    let context =
-        Context { kind, snapshot: facts.snapshot, now: facts.now, entropy: (facts.entropy)(), manager: None };
+    let context = Context { kind, snapshot: facts.snapshot, now: facts.now, entropy: (facts.entropy)(), manager: None };
     let after = prepare_update(value, live.value(), &context).or_else(|_| {
         // What remains would be no valid object: then only the owner goes.
         let mut value = live.value().clone();

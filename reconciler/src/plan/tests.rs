@@ -56,20 +56,15 @@ fn a_plan_lists_fields_and_ends_with_a_summary() {
     let (a, b, c) = (config_map("a", "1"), config_map("b", "1"), config_map("c", "1"));
     assert_eq!(
         text(&[a.clone(), b.clone()], &[config_map("a", "2"), c]),
-        "~ ConfigMap default/a  all.yaml:1\n    data.key: \"1\" -> \"2\"\n+ ConfigMap default/c  all.yaml:2\n\
+        "~ ConfigMap default/a  all.yaml:1\n    data[key]: \"1\" -> \"2\"\n+ ConfigMap default/c  all.yaml:2\n\
          - ConfigMap default/b\nbowline-system/config: 1 to create, 1 to change, 1 to delete\n"
     );
-    assert_eq!(
-        text(&[a.clone(), b.clone()], &[a, b]),
-        "bowline-system/config: no change, 2 objects are as declared\n"
-    );
+    assert_eq!(text(&[a.clone(), b.clone()], &[a, b]), "bowline-system/config: no change, 2 objects are as declared\n");
 }
 
 #[test]
 fn a_secret_value_is_in_no_plan() {
-    let secret = |value: &str| {
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "stringData": {"password": value}})
-    };
+    let secret = |value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "stringData": {"password": value}});
     for (before, after) in [
         (vec![], vec![secret("hunter-one")]),
         (vec![secret("hunter-one")], vec![secret("hunter-two")]),

@@ -179,11 +179,9 @@ fn judge(observed: &Observed, applied: &Applied, target: &str, rejected: bool, n
         _ if settled && applied.commit != target && !rejected => None,
         // What was healthy before is not judged again: it is repaired, not rejected. Nor is a way back.
         _ if settled || rejected => Some(Action::Wait { on: Blocker::Health(health.message), until: None }),
-        State::Degraded => Some(Action::Reject {
-            commit: target.to_owned(),
-            reason: "Degraded",
-            message: health.message,
-        }),
+        State::Degraded => {
+            Some(Action::Reject { commit: target.to_owned(), reason: "Degraded", message: health.message })
+        }
         State::Progressing | State::Missing => {
             let deadline = applied.at + observed.timeout;
             if now < deadline {
@@ -243,7 +241,11 @@ mod tests {
         check("same key", Observed { applied: applied("a", "k2"), healthy: Some("a".into()), ..base() }, "settle b");
         check("other key", Observed { applied: applied("a", "k1"), healthy: Some("a".into()), ..base() }, "apply b");
         check("done", Observed { applied: applied("b", "k2"), healthy: Some("b".into()), ..base() }, "");
-        check("drift", Observed { applied: applied("b", "k2"), healthy: Some("b".into()), drifted: true, ..base() }, "apply b");
+        check(
+            "drift",
+            Observed { applied: applied("b", "k2"), healthy: Some("b".into()), drifted: true, ..base() },
+            "apply b",
+        );
     }
 
     #[test]

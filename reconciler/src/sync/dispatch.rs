@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bowline_runtime::api::kinds::Application;
 use bowline_runtime::api::Key;
+use bowline_runtime::api::kinds::Application;
 use bowline_runtime::store::{Event, Snapshot, Stored, WatchFilter};
 use tokio::task::JoinSet;
 
@@ -23,7 +23,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut passes = JoinSet::new();
     loop {
         let snapshot = shared.config.store.snapshot();
-        let Ok(mut watcher) = shared.config.store.watch(Some(snapshot.revision()), WatchFilter::all()) else { continue };
+        let Ok(mut watcher) = shared.config.store.watch(Some(snapshot.revision()), WatchFilter::all()) else {
+            continue;
+        };
         // After a start, or a watch that fell behind, nothing remembered can be relied on.
         lock(&shared.memory).clear();
         lock(&shared.dirty).clear();
@@ -70,6 +72,7 @@ pub(super) fn note(shared: &Shared, event: &Event, index: &mut Index, queue: &mu
             if event.is_delete() {
                 lock(&shared.memory).remove(object.key());
                 lock(&shared.dirty).remove(object.key());
+                lock(&shared.newest).remove(object.key());
                 index.remove(object.key());
             } else {
                 index.put(object);
@@ -99,7 +102,8 @@ pub(super) fn note(shared: &Shared, event: &Event, index: &mut Index, queue: &mu
 /// Whether a repository's event says anything to those who read it: its note of a request alone does not.
 fn revision_changed(event: &Event) -> bool {
     let facts = |value: &serde_json::Value| {
-        ["/status/revision", "/status/conditions", "/metadata/generation"].map(|pointer| value.pointer(pointer).cloned())
+        ["/status/revision", "/status/conditions", "/metadata/generation"]
+            .map(|pointer| value.pointer(pointer).cloned())
     };
     event.is_delete() || event.old().is_none_or(|old| facts(old.value()) != facts(event.object().value()))
 }

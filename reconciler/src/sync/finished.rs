@@ -53,11 +53,10 @@ fn ran_to_its_end(subject: Subject<'_>, desired: &Desired) -> bool {
     });
     let kind = desired.kind;
     complete
-        && merge::apply(Some(value), &desired.config, kind, MANAGER, true, None, subject.shared.now())
-            .is_ok_and(|merged| {
+        && merge::apply(Some(value), &desired.config, kind, MANAGER, true, None, subject.shared.now()).is_ok_and(
+            |merged| {
                 validate::update(kind, value, &merged).is_empty()
-                    && diff(value, &merged, kind)
-                        .iter()
-                        .all(|change| change.path.starts_with("metadata.annotations"))
-            })
+                    && diff(value, &merged, kind).iter().all(|change| change.path.starts_with("metadata.annotations"))
+            },
+        )
 }

@@ -31,7 +31,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut followers: BTreeMap<Key, (Arc<Notify>, JoinHandle<()>)> = BTreeMap::new();
     loop {
         let snapshot = shared.config.store.snapshot();
-        let Ok(mut watcher) = shared.config.store.watch(Some(snapshot.revision()), WatchFilter::resource(&*resource)) else {
+        let Ok(mut watcher) = shared.config.store.watch(Some(snapshot.revision()), WatchFilter::resource(&*resource))
+        else {
             continue;
         };
         for stored in snapshot.list(&resource) {
@@ -187,7 +188,9 @@ fn request(repository: &GitRepository, snapshot: &Snapshot) -> Request {
     let spec = &repository.spec;
     let wanted = spec.ref_.clone().unwrap_or_default();
     let reference = match (&wanted.commit, &wanted.tag, &wanted.branch, &wanted.name) {
-        (Some(commit), ..) => CommitId::parse(commit).map(GitRef::Commit).ok_or_else(|| format!("`{commit}` is no commit id"))?,
+        (Some(commit), ..) => {
+            CommitId::parse(commit).map(GitRef::Commit).ok_or_else(|| format!("`{commit}` is no commit id"))?
+        }
         (_, Some(tag), ..) => GitRef::tag(tag).map_err(|error| error.to_string())?,
         (_, _, Some(branch), _) => GitRef::branch(branch).map_err(|error| error.to_string())?,
         (_, _, _, Some(name)) => GitRef::parse(name).map_err(|error| error.to_string())?,
@@ -203,7 +206,9 @@ fn request(repository: &GitRepository, snapshot: &Snapshot) -> Request {
     if let Some(name) = spec.secret_ref.as_ref().and_then(|secret| secret.name.as_deref()) {
         let namespace = repository.metadata.namespace.as_deref().unwrap_or_default();
         let secret = snapshot.typed_get::<Secret>(namespace, name);
-        let secret = secret.ok_or_else(|| format!("the Secret `{name}` of `spec.secretRef` does not exist in namespace `{namespace}`"))?;
+        let secret = secret.ok_or_else(|| {
+            format!("the Secret `{name}` of `spec.secretRef` does not exist in namespace `{namespace}`")
+        })?;
         let text = |key: &str| secret.data.get(key).and_then(|bytes| String::from_utf8(bytes.0.clone()).ok());
         access.credentials = match (text("bearerToken"), text("username"), text("password")) {
             (Some(token), ..) => Some(Credentials::Bearer(token)),
@@ -218,8 +223,13 @@ fn request(repository: &GitRepository, snapshot: &Snapshot) -> Request {
 /// What is noted about a repository.
 enum Noted<'a> {
     /// The newest commit; `left` is the one known before, if it is no ancestor.
-    Found { commit: &'a Commit, left: Option<CommitId> },
-    Failed { message: &'a str },
+    Found {
+        commit: &'a Commit,
+        left: Option<CommitId>,
+    },
+    Failed {
+        message: &'a str,
+    },
     Suspended,
 }
 
@@ -234,17 +244,27 @@ fn record(shared: &Shared, key: &Key, read: &GitRepository, noted: &Noted<'_>) {
         match noted {
             Noted::Found { commit, left } => found(&mut next, commit, *left, generation, now),
             Noted::Failed { message } => {
-                conditions(&mut next, generation, now, [
-                    ("Ready", false, "FetchFailed", message),
-                    ("Reconciling", true, "FetchFailed", "it is tried again"),
-                    ("Stalled", false, "FetchFailed", ""),
-                ]);
+                conditions(
+                    &mut next,
+                    generation,
+                    now,
+                    [
+                        ("Ready", false, "FetchFailed", message),
+                        ("Reconciling", true, "FetchFailed", "it is tried again"),
+                        ("Stalled", false, "FetchFailed", ""),
+                    ],
+                );
             }
-            Noted::Suspended => conditions(&mut next, generation, now, [
-                ("Ready", false, "Suspended", "suspended by `spec.suspend`"),
-                ("Reconciling", false, "Suspended", ""),
-                ("Stalled", false, "Suspended", ""),
-            ]),
+            Noted::Suspended => conditions(
+                &mut next,
+                generation,
+                now,
+                [
+                    ("Ready", false, "Suspended", "suspended by `spec.suspend`"),
+                    ("Reconciling", false, "Suspended", ""),
+                    ("Stalled", false, "Suspended", ""),
+                ],
+            ),
         }
         repository.status = Some(next);
     });
@@ -278,11 +298,16 @@ fn found(
     next.author = Some(commit.author.clone());
     next.commit_time = Some(Time::from(Timestamp::from_secs(commit.time)));
     next.revision = Some(id);
-    conditions(next, generation, now, [
-        ("Ready", true, "Fetched", &message),
-        ("Reconciling", false, "Fetched", ""),
-        ("Stalled", false, "Fetched", ""),
-    ]);
+    conditions(
+        next,
+        generation,
+        now,
+        [
+            ("Ready", true, "Fetched", &message),
+            ("Reconciling", false, "Fetched", ""),
+            ("Stalled", false, "Fetched", ""),
+        ],
+    );
 }
 
 fn short(commit: &str) -> &str {

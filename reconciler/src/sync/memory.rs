@@ -54,7 +54,7 @@ pub(crate) struct Seen {
 pub(crate) struct Render {
     /// The commit it was made from; equal inputs of other commits use it, too.
     pub(crate) commit: String,
-    /// What distinguishes it: the hash of its inputs and of the Application's own settings.
+    /// What distinguishes it: the hash of its objects and of the Application's own settings.
     pub(crate) key: String,
     /// The settings that entered the key.
     pub(crate) settings: String,

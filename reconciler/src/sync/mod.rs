@@ -77,12 +77,14 @@ pub(crate) struct Shared {
     pub(crate) memory: Mutex<BTreeMap<Key, Arc<Mutex<memory::Memory>>>>,
     /// By Application, the objects that changed since its last pass. Apart from the memory, which a pass holds.
     pub(crate) dirty: Mutex<BTreeMap<Key, BTreeSet<Key>>>,
+    /// By Application, the newest commit it has looked at and what that renders to: for others that give objects away.
+    pub(crate) newest: Mutex<BTreeMap<Key, (String, Arc<memory::Render>)>>,
 }
 
 impl Shared {
     fn new(config: Config) -> Self {
         let sources = sources::Sources::new(config.cache.clone());
-        Self { config, sources, memory: Mutex::default(), dirty: Mutex::default() }
+        Self { config, sources, memory: Mutex::default(), dirty: Mutex::default(), newest: Mutex::default() }
     }
 
     fn now(&self) -> Timestamp {

@@ -98,7 +98,13 @@ fn complete(subject: Subject<'_>, observation: &mut Observation, memory: &mut Me
     let mut key_of = |commit: &Option<String>, memory: &mut Memory| {
         let commit = commit.as_deref()?;
         match render_at(shared, &source, application, commit, memory) {
-            Ok(render) => Some(render.key.clone()),
+            Ok(render) => {
+                if observed.seen.as_deref() == Some(commit) {
+                    let published = (commit.to_owned(), render.clone());
+                    super::lock(&shared.newest).insert(subject.stored.key().clone(), published);
+                }
+                Some(render.key.clone())
+            }
             Err(why) => {
                 observed.unreadable = Some(why);
                 None
@@ -174,6 +180,7 @@ fn compare(subject: Subject<'_>, render: &Render, applied: Timestamp, memory: &m
         skip: &skip,
         wanted_by: &|_, _| true,
         deletions: Deletions::Never,
+        moving: &nothing,
         adopted: &nothing,
         detailed: false,
     };

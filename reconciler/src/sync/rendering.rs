@@ -41,13 +41,16 @@ pub(super) fn render_at(
     }
     let files = memory.files(&settings);
     let made = Arc::new(match render::render_with(&*tree, path, target, &mut files.cache) {
-        Ok(rendered) => Render {
-            commit: commit.to_owned(),
-            key: impact_key(&settings, &rendered.inputs_hash.to_string()),
-            result: Ok(files.resolver.resolve(&rendered.objects, &shared.config.kinds, target)),
-            settings,
-            inputs: Some((rendered.inputs, rendered.inputs_hash)),
-        },
+        Ok(rendered) => {
+            let (resolved, hash) = files.resolver.resolve(&rendered.objects, &shared.config.kinds, target);
+            Render {
+                commit: commit.to_owned(),
+                key: impact_key(&settings, &hash),
+                result: Ok(resolved),
+                settings,
+                inputs: Some((rendered.inputs, rendered.inputs_hash)),
+            }
+        }
         Err(errors) => {
             if let Some(error) = errors.iter().find(|error| is_passing(error)) {
                 source.discard();
@@ -76,9 +79,10 @@ fn is_passing(error: &RenderError) -> bool {
     matches!(&error.problem, render::Problem::Read(ReadError::Object { .. } | ReadError::Io { .. }))
 }
 
-/// Joins the hash of what was read with the settings that shape the result.
-fn impact_key(settings: &str, inputs: &str) -> String {
-    let digest = Sha256::digest(format!("{settings}\n{inputs}"));
+/// Joins the hash of the objects with the settings that shaped them. Not of the files: a comment, a README or another
+/// file name is no change.
+fn impact_key(settings: &str, objects: &[u8; 32]) -> String {
+    let digest = Sha256::new().chain_update(settings).chain_update(objects).finalize();
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 

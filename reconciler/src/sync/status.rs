@@ -82,7 +82,8 @@ pub(super) fn op<T: Object>(
 pub(super) fn set(conditions: &mut Vec<Condition>, mut condition: Condition, now: Timestamp) {
     match conditions.iter_mut().find(|known| known.type_ == condition.type_) {
         Some(known) => {
-            condition.last_transition_time = known.last_transition_time.filter(|_| known.status == condition.status).or(Some(Time::from(now)));
+            condition.last_transition_time =
+                known.last_transition_time.filter(|_| known.status == condition.status).or(Some(Time::from(now)));
             *known = condition;
         }
         None => {

@@ -66,9 +66,7 @@ pub fn of(object: &Value) -> Health {
     }
     let behind = number(object, "/status/observedGeneration") < number(object, "/metadata/generation");
     match kind {
-        "Deployment" | "ReplicaSet" if behind => {
-            Health::progressing("the latest change has not been looked at yet")
-        }
+        "Deployment" | "ReplicaSet" if behind => Health::progressing("the latest change has not been looked at yet"),
         "Deployment" => deployment(object),
         "ReplicaSet" => replica_set(object),
         "Job" => job(object),
@@ -86,8 +84,10 @@ pub fn of_since(object: &Value, applied: Timestamp) -> Health {
     let mut health = of(object);
     if health.state == State::Degraded && object.get("kind").and_then(Value::as_str) == Some("Deployment") {
         let conditions = object.pointer("/status/conditions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let progressing = conditions.iter().find(|condition| condition.get("type").and_then(Value::as_str) == Some("Progressing"));
-        let since = progressing.and_then(|condition| condition.get("lastTransitionTime")?.as_str()?.parse::<Timestamp>().ok());
+        let progressing =
+            conditions.iter().find(|condition| condition.get("type").and_then(Value::as_str) == Some("Progressing"));
+        let since =
+            progressing.and_then(|condition| condition.get("lastTransitionTime")?.as_str()?.parse::<Timestamp>().ok());
         // Stored times have whole seconds: one of the same second is taken for a new one.
         if since.is_some_and(|since| since.secs() < applied.secs()) {
             health.state = State::Progressing;

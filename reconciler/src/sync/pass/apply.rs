@@ -9,6 +9,7 @@ use bowline_runtime::store::{Op, Stored};
 
 use super::super::conditions::{Phase, RESOURCES_MAX};
 use super::super::finished::{has_finished, proof};
+use super::super::lock;
 use super::super::memory::{Memory, Render};
 use super::super::observe::{self, Subject};
 use super::super::rendering::render_at;
@@ -35,6 +36,9 @@ impl Round<'_> {
         let subject = self.subject;
         let owner = observe::owner(subject, self.memory);
         let adopted = adopted(subject.application);
+        let wanted: BTreeSet<&Key> = resolved.objects.iter().map(|desired| &desired.key).collect();
+        let leaving = owner.inventory.iter().filter(|key| !wanted.contains(key)).cloned().collect();
+        let moving = if deletions == Deletions::Never { BTreeSet::new() } else { moving(subject, &leaving) };
         let entropy = || (subject.shared.config.entropy)();
         let facts = Facts {
             snapshot: subject.snapshot,
@@ -53,8 +57,10 @@ impl Round<'_> {
         };
         let mut plan = None;
         // What other Applications want is read only where there is a conflict: the first plan tells.
-        for wanted_by in [&(|_: &str, _: &Key| true) as &dyn Fn(&str, &Key) -> bool, &|id, key| wants(subject, id, key)] {
-            let scope = Scope { skip: &skip, wanted_by, deletions, adopted: &adopted, detailed: false };
+        for wanted_by in [&(|_: &str, _: &Key| true) as &dyn Fn(&str, &Key) -> bool, &|id, key| wants(subject, id, key)]
+        {
+            let scope =
+                Scope { skip: &skip, wanted_by, deletions, moving: &moving, adopted: &adopted, detailed: false };
             let made = plan_in(&scope, &owner, commit, resolved, &facts);
             let done = made.problems.is_empty();
             plan = Some(made);
@@ -107,14 +113,7 @@ impl Round<'_> {
     }
 
     /// Commits operations together with the inventory that covers them.
-    fn write(
-        &mut self,
-        commit: &str,
-        render: &Render,
-        plan: &Plan,
-        ops: Vec<Op>,
-        done: bool,
-    ) -> Result<(), PassError> {
+    fn write(&mut self, commit: &str, render: &Render, plan: &Plan, ops: Vec<Op>, done: bool) -> Result<(), PassError> {
         let subject = self.subject;
         let now = subject.shared.now();
         let entries = self.grown_inventory(render, plan);
@@ -124,17 +123,24 @@ impl Round<'_> {
         let at = repaired.unwrap_or(now);
         let phase = self.progressing();
         let key = render.key.clone();
-        let revision = self.commit(ops, &phase, |draft| {
-            draft.inventory = entries;
-            draft.status.held = None;
-            let revision = draft.revision();
-            revision.planned = Some(commit.to_owned());
-            if done {
-                revision.applied = Some(commit.to_owned());
-                draft.status.inputs = Some(key);
-                draft.status.last_applied_time = Some(Time::from(at));
-            }
-        })?;
+        let nothing_new = ops.is_empty()
+            && entries.is_none()
+            && applied.is_some_and(|applied| applied.commit == commit && applied.key == key);
+        let revision = if nothing_new {
+            subject.snapshot.revision()
+        } else {
+            self.commit(ops, &phase, |draft| {
+                draft.inventory = entries;
+                draft.status.held = None;
+                let revision = draft.revision();
+                revision.planned = Some(commit.to_owned());
+                if done {
+                    revision.applied = Some(commit.to_owned());
+                    draft.status.inputs = Some(key);
+                    draft.status.last_applied_time = Some(Time::from(at));
+                }
+            })?
+        };
         if done {
             let snapshot = subject.shared.config.store.snapshot();
             let after = Subject { snapshot: &snapshot, ..subject };
@@ -288,17 +294,41 @@ fn adopted(application: &Application) -> BTreeSet<Key> {
 
 /// Whether the newest commit of another Application's source still holds an object; in doubt it does.
 fn wants(subject: Subject<'_>, application: &str, key: &Key) -> bool {
-    let Subject { shared, snapshot, .. } = subject;
     let Some((namespace, name)) = application.split_once('/') else { return true };
-    let Some(other) = snapshot.typed_get::<Application>(namespace, name) else { return false };
-    let source_key = GitRepository::kind().key(namespace, &other.spec.source.name);
-    let repository = snapshot.typed_get::<GitRepository>(namespace, &other.spec.source.name);
-    let Some(repository) = repository else { return true };
-    let seen = repository.status.as_ref().and_then(|status| status.revision.as_deref());
-    let (Some(seen), Ok(source)) = (seen, shared.sources.open(&source_key, &repository.spec.url)) else { return true };
-    // Its own memory may be held by its own pass, which may wait for this one: the files are read afresh.
-    let rendered = render_at(shared, &source, &other, seen, &mut Memory::default());
-    let Ok(render) = rendered else { return true };
+    let Some(other) = subject.snapshot.get(&Application::kind().key(namespace, name)) else { return false };
+    let Ok(application) = other.typed::<Application>() else { return true };
+    let Some(render) = newest(subject, other.key(), &application) else { return true };
     let Ok(resolved) = &render.result else { return true };
     !resolved.problems.is_empty() || resolved.objects.iter().any(|desired| desired.key == *key)
+}
+
+/// Returns those of `leaving` that the newest commit gives to another Application, which will take them.
+fn moving(subject: Subject<'_>, leaving: &BTreeSet<Key>) -> BTreeSet<Key> {
+    let mut found = BTreeSet::new();
+    if leaving.is_empty() {
+        return found;
+    }
+    for other in subject.snapshot.list(&Application::kind().resource()) {
+        if other.key() == subject.stored.key() || other.deletion_timestamp().is_some() {
+            continue;
+        }
+        let Ok(application) = other.typed::<Application>() else { continue };
+        let Some(render) = newest(subject, other.key(), &application) else { continue };
+        found.extend(render.desired().iter().map(|desired| &desired.key).filter(|key| leaving.contains(*key)).cloned());
+    }
+    found
+}
+
+/// Returns what the newest commit of another Application's source renders to, if it can be read.
+fn newest(subject: Subject<'_>, key: &Key, application: &Application) -> Option<Arc<Render>> {
+    let Subject { shared, snapshot, .. } = subject;
+    let repository = snapshot.typed_get::<GitRepository>(&key.namespace, &application.spec.source.name)?;
+    let seen = repository.status.as_ref()?.revision.as_deref()?;
+    let known = lock(&shared.newest).get(key).filter(|(commit, _)| commit == seen).map(|(_, render)| render.clone());
+    known.or_else(|| {
+        let source_key = GitRepository::kind().key(&key.namespace, &application.spec.source.name);
+        let source = shared.sources.open(&source_key, &repository.spec.url).ok()?;
+        // Its own memory may be held by its own pass, which may wait for this one: the files are read afresh.
+        render_at(shared, &source, application, seen, &mut Memory::default()).ok()
+    })
 }

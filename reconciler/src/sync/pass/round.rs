@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use bowline_runtime::api::kinds::{
-    ApplicationRevision, ApplicationStatus, InventoryEntry, RejectedRevision,
-};
+use bowline_runtime::api::kinds::{ApplicationRevision, ApplicationStatus, InventoryEntry, RejectedRevision};
 use bowline_runtime::api::object::strip_absent;
 use bowline_runtime::api::{Object as _, Time, Timestamp};
 use bowline_runtime::store::{Op, Precondition, Txn};
@@ -141,7 +139,9 @@ impl Round<'_> {
         if asked.is_some() {
             draft.status.last_handled_reconcile_at = asked.cloned();
         }
-        if draft.status.held.as_ref().is_some_and(|held| Some(&held.commit) != draft.status.revision.as_ref().and_then(|revision| revision.seen.as_ref())) {
+        if draft.status.held.as_ref().is_some_and(|held| {
+            Some(&held.commit) != draft.status.revision.as_ref().and_then(|revision| revision.seen.as_ref())
+        }) {
             draft.status.held = None;
         }
         change(&mut draft);

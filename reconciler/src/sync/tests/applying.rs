@@ -37,7 +37,9 @@ fn the_inventory_is_written_before_the_first_object() {
         let lists = |held: &&bowline_runtime::store::Held| held.object.value()["status"].to_string().contains(id);
         history.iter().find(lists).expect("it is listed").revision
     };
-    for (id, key) in [("default_a__configmaps", key("configmaps", "a")), ("_prod__namespaces", key("namespaces", "prod"))] {
+    for (id, key) in
+        [("default_a__configmaps", key("configmaps", "a")), ("_prod__namespaces", key("namespaces", "prod"))]
+    {
         let created = world.store.snapshot().get(&key).unwrap().created_revision();
         assert!(listed(id) < created, "{id}: {} {created}", listed(id));
     }
@@ -168,9 +170,13 @@ fn a_secret_value_stands_nowhere_but_in_the_secret() {
     world.settle();
     world.commit(&[("a.yaml", &secret("login", "hunter-three").replace("stringData", "stringDate"))]);
     world.settle();
-    world.commit(&[("a.yaml", &secret("login", "hunter-four").replace("password: hunter-four", "password: [hunter-four]"))]);
+    world.commit(&[(
+        "a.yaml",
+        &secret("login", "hunter-four").replace("password: hunter-four", "password: [hunter-four]"),
+    )]);
     world.settle();
-    let told = world.everything_about("applications.bowline.dev") + &world.everything_about("gitrepositories.bowline.dev");
+    let told =
+        world.everything_about("applications.bowline.dev") + &world.everything_about("gitrepositories.bowline.dev");
     for text in ["hunter", "aHVudGVy"] {
         assert!(!told.contains(text), "{told}");
     }

@@ -1,7 +1,7 @@
 //! Manifests as a person would write them.
 
 pub(super) fn config_map(name: &str, value: &str) -> String {
-    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: {value}\n")
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: \"{value}\"\n")
 }
 
 pub(super) fn secret(name: &str, value: &str) -> String {

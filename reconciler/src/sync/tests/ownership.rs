@@ -54,7 +54,10 @@ fn an_object_that_two_applications_declare_stays_with_its_owner_and_both_are_nam
 #[test]
 fn an_object_that_exists_is_adopted_with_the_fields_of_others() {
     let mut world = World::new(&[("a.yaml", &config_map("a", "1"))]);
-    world.apply(ConfigMap::kind(), json!({"metadata": {"name": "a", "namespace": "default"}, "data": {"other": "x", "key": "0"}}));
+    world.apply(
+        ConfigMap::kind(),
+        json!({"metadata": {"name": "a", "namespace": "default"}, "data": {"other": "x", "key": "0"}}),
+    );
     world.settle();
     let live = world.live("configmaps", "a").unwrap();
     assert_eq!(live["data"], json!({"key": "1", "other": "x"}));
@@ -66,7 +69,10 @@ fn an_object_that_exists_is_adopted_with_the_fields_of_others() {
 fn a_rejected_commit_releases_what_it_adopted_and_deletes_what_it_made() {
     let mut world = World::new(&[("a.yaml", &config_map("a", "1"))]);
     world.settle();
-    world.apply(ConfigMap::kind(), json!({"metadata": {"name": "theirs", "namespace": "default"}, "data": {"other": "x"}}));
+    world.apply(
+        ConfigMap::kind(),
+        json!({"metadata": {"name": "theirs", "namespace": "default"}, "data": {"other": "x"}}),
+    );
     world.happened();
     world.fates.insert("web".into(), Fate::Fails);
     world.commit(&[

@@ -24,7 +24,10 @@ fn an_unreachable_source_keeps_what_was_applied_and_says_how_old_it_is() {
     world.settle();
     let (kept, message) = repository(&world);
     assert_eq!(kept, revision);
-    assert!(message.starts_with("False FetchFailed: ") && message.contains(", last read at 2026-01-01T00:00:01Z)"), "{message}");
+    assert!(
+        message.starts_with("False FetchFailed: ") && message.contains(", last read at 2026-01-01T00:00:01Z)"),
+        "{message}"
+    );
     assert!(world.condition("Ready").starts_with("True Healthy"));
     let before = world.store.revision();
     world.pass_time(60);
@@ -66,10 +69,16 @@ fn a_rewritten_history_is_noted_and_deletes_nothing_by_itself() {
     drop(object);
     world.settle();
     let (_, message) = repository(&world);
-    assert!(message.contains(&format!("history was rewritten: {} is not among its ancestors", &second[..7])), "{message}");
+    assert!(
+        message.contains(&format!("history was rewritten: {} is not among its ancestors", &second[..7])),
+        "{message}"
+    );
     assert!(world.happened().is_empty());
     let held = world.status(ROOT).held.expect("it is held");
-    assert_eq!((held.reason.as_deref(), held.deletions), (Some("HistoryRewritten"), vec!["ConfigMap default/c".to_owned()]));
+    assert_eq!(
+        (held.reason.as_deref(), held.deletions),
+        (Some("HistoryRewritten"), vec!["ConfigMap default/c".to_owned()])
+    );
     world.annotate(ROOT, crate::plan::CONFIRM, &first.to_string());
     world.settle();
     assert_eq!(world.happened(), ["delete configmaps c"]);

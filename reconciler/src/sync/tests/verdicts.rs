@@ -105,7 +105,11 @@ fn a_first_commit_that_fails_stays_and_says_that_there_is_no_way_back() {
     let mut world = World::new(&[("bad.yaml", &deployment("bad", "x"))]);
     world.fates.insert("bad".into(), Fate::Fails);
     world.settle();
-    assert!(world.condition("Ready").contains("there is no healthy commit to go back to"), "{}", world.condition("Ready"));
+    assert!(
+        world.condition("Ready").contains("there is no healthy commit to go back to"),
+        "{}",
+        world.condition("Ready")
+    );
     assert!(world.condition("Healthy").starts_with("False Degraded"));
     assert!(world.live("deployments.apps", "bad").is_some());
 }
@@ -164,14 +168,15 @@ fn what_was_healthy_and_breaks_is_not_rejected() {
 fn every_mistake_of_a_commit_is_told_at_once() {
     let (mut world, first) = healthy();
     let bad = world.commit(&[
-        ("a.yaml", &config_map("a", "1").replace("data:", "date:")),
+        ("a.yaml", &config_map("a", "1").replace("data:\n  key", "date:\n  key")),
         ("b.yaml", &config_map("b", "1").replace("ConfigMap", "Configmap")),
         ("c.yaml", &config_map("A_b", "1")),
     ]);
     world.settle();
     world.expect(&bad, &first, &first, &bad);
     let why = world.condition("Stalled");
-    for text in ["True Invalid", "a.yaml:5", "date", "b.yaml:", "did you mean `ConfigMap`", "c.yaml:", "metadata.name"] {
+    for text in ["True Invalid", "a.yaml:5", "date", "b.yaml:", "did you mean `ConfigMap`", "c.yaml:", "metadata.name"]
+    {
         assert!(why.contains(text), "{text}: {why}");
     }
 }

@@ -104,7 +104,13 @@ impl World {
     pub(super) fn edit(&self, key: &Key, change: impl FnOnce(&mut Value)) {
         let snapshot = self.store.snapshot();
         let mut value = snapshot.get(key).unwrap_or_else(|| panic!("no {key}")).value().clone();
+        let spec = value.get("spec").cloned();
         change(&mut value);
+        if spec != value.get("spec").cloned()
+            && let Some(generation) = value["metadata"]["generation"].as_i64()
+        {
+            value["metadata"]["generation"] = (generation + 1).into();
+        }
         let op = Op::put(key.clone(), Precondition::Exists, value);
         self.store.commit(Txn::one(op)).expect("the edit is accepted");
     }
@@ -174,11 +180,17 @@ impl World {
         panic!("the passes do not come to rest: {:?}", self.log);
     }
 
-    /// Makes a whole pass, or a single round of a daemon that starts for it.
+    /// Makes a whole pass, or, by a daemon that starts for it and ends after it, one write.
     fn turn(&mut self, key: Key) {
         if self.forgetful {
-            let outcome = pass::turn(&self.shared, &key);
-            assert!(outcome.is_ok(), "{key}: {outcome:?}");
+            let before = self.store.revision();
+            loop {
+                let outcome = pass::turn(&self.shared, &key);
+                assert!(outcome.is_ok(), "{key}: {outcome:?}");
+                if matches!(outcome, Ok(pass::Outcome::Rest(_))) || self.store.revision() != before {
+                    break;
+                }
+            }
             self.notice();
             self.restart();
         } else {
@@ -210,7 +222,14 @@ impl World {
         let key = event.key();
         let own = ["applications.bowline.dev", "gitrepositories.bowline.dev"].contains(&&*key.resource);
         let status_only = event.old().is_some_and(|old| {
-            let facts = |value: &Value| (value.get("spec").cloned(), value.get("data").cloned(), value["metadata"]["annotations"].clone(), value["metadata"]["labels"].clone());
+            let facts = |value: &Value| {
+                (
+                    value.get("spec").cloned(),
+                    value.get("data").cloned(),
+                    value["metadata"]["annotations"].clone(),
+                    value["metadata"]["labels"].clone(),
+                )
+            };
             facts(old.value()) == facts(event.object().value())
         });
         if own || status_only {
@@ -241,11 +260,11 @@ impl World {
                 continue;
             }
             let at = self.shared.now().whole_secs().to_string();
-            let condition = |kind: &str, status: &str, reason: &str, message: &str| {
-                json!([{"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": at}])
-            };
+            let condition = |kind: &str, status: &str, reason: &str, message: &str| json!([{"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": at}]);
             let mut status = match (&*stored.key().resource, fate) {
-                ("jobs.batch", Fate::Well) => json!({"succeeded": 1, "conditions": condition("Complete", "True", "", "")}),
+                ("jobs.batch", Fate::Well) => {
+                    json!({"succeeded": 1, "conditions": condition("Complete", "True", "", "")})
+                }
                 ("jobs.batch", Fate::Fails) => {
                     json!({"failed": 1, "conditions": condition("Failed", "True", "BackoffLimitExceeded", "it failed")})
                 }
@@ -293,12 +312,8 @@ impl World {
     #[track_caller]
     pub(super) fn expect(&self, seen: &str, applied: &str, healthy: &str, rejected: &str) {
         let revision = self.status(ROOT).revision.unwrap_or_default();
-        let found = [
-            revision.seen,
-            revision.applied,
-            revision.healthy,
-            revision.rejected.map(|rejected| rejected.commit),
-        ];
+        let found =
+            [revision.seen, revision.applied, revision.healthy, revision.rejected.map(|rejected| rejected.commit)];
         let expected = [seen, applied, healthy, rejected].map(|text| (!text.is_empty()).then(|| text.to_owned()));
         assert_eq!(found, expected, "seen, applied, healthy, rejected; {}", self.condition("Ready"));
     }

@@ -82,7 +82,7 @@ pub struct ApplicationStatus {
     pub conditions: Vec<Condition>,
     /// How far which commit has come.
     pub revision: Option<ApplicationRevision>,
-    /// Hash of the trees that the last render has read; an equal hash means no work.
+    /// Hash of the objects that were applied; an equal hash means no work.
     pub inputs: Option<String>,
     /// Objects that belong to the application; written before the first is created.
     #[object(list_map = "id")]

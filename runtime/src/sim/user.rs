@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::api::kinds::{CronJob, Deployment, Job, Pod};
-use crate::api::{Key, Kind, Object};
+use crate::api::{Key, Kind};
 use crate::control::Propagation;
 use crate::store::Snapshot;
 

@@ -82,7 +82,11 @@ pub enum Blocker {
 /// Returns the next steps; empty when everything that is to run runs.
 pub fn decide(observed: &Observed, pod: &Pod, now: Timestamp) -> Vec<Action> {
     if let Some(deletion) = pod.metadata.deletion_timestamp {
-        return end(observed, deletion.0.since(now), Action::ConfirmDeletion);
+        let meta = &pod.metadata;
+        // What was confirmed and is held by a finalizer needs nothing more.
+        let confirmed = meta.deletion_grace_period_seconds == Some(0) && !meta.finalizers.is_empty();
+        let last = (!confirmed).then_some(Action::ConfirmDeletion);
+        return end(observed, deletion.0.since(now), last);
     }
     let deadline = active_deadline(pod);
     if is_terminal(pod) || has_ended(observed, pod) || deadline.is_some_and(|at| at <= now) {
@@ -110,10 +114,10 @@ pub fn decide(observed: &Observed, pod: &Pod, now: Timestamp) -> Vec<Action> {
 }
 
 /// Stops what runs, releases the sandbox, then does `last`.
-fn end(observed: &Observed, grace: Duration, last: Action) -> Vec<Action> {
+fn end(observed: &Observed, grace: Duration, last: Option<Action>) -> Vec<Action> {
     let mut actions = end_quietly(observed, grace);
     if !matches!(observed.sandbox, Sandbox::Alive(_)) {
-        actions.push(last);
+        actions.extend(last);
     }
     actions
 }

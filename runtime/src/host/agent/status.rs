@@ -44,6 +44,12 @@ fn phase(observed: &Observed, pod: &Pod) -> Phase {
         Some(ContainerPhase::Exited(exit)) => Some(exit.succeeded()),
         _ => None,
     };
+    if pod.metadata.deletion_timestamp.is_some() && !is_alive(observed) {
+        // Whatever its restart policy, a pod that was told to stop and has stopped is over (kubelet: podIsTerminal);
+        // a Job that holds it by a finalizer waits for that.
+        let succeeded = pod.spec.containers.iter().all(|container| ended(container) == Some(true));
+        return if succeeded { Phase::Succeeded } else { Phase::Failed };
+    }
     let begun = pod.spec.containers.iter().any(|container| observed.container(&container.name).is_some());
     if !begun {
         let failed = pod.spec.init_containers.iter().any(|init| ended(init) == Some(false));
@@ -62,6 +68,12 @@ fn phase(observed: &Observed, pod: &Pod) -> Phase {
         Some(_) if never => Phase::Failed,
         _ => Phase::Running,
     }
+}
+
+/// Whether a container runs or is going to without the agent.
+fn is_alive(observed: &Observed) -> bool {
+    let Sandbox::Alive(state) = &observed.sandbox else { return false };
+    state.containers.iter().any(|container| !matches!(container.phase, ContainerPhase::Exited(_)))
 }
 
 /// Returns the status a pod should have in the store.

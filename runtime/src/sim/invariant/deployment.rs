@@ -85,9 +85,15 @@ impl Rollout {
         }
         let owner = uid(&deployment.metadata);
         let sets = snapshot.owned_by(owner).filter_map(|stored| stored.typed::<ReplicaSet>().ok());
-        let wanted: i32 = sets.map(|set| set.spec.replicas.unwrap_or(1)).sum();
-        let wanted = usize::try_from(wanted).unwrap_or(0);
-        self.floor |= available >= self.limits.0 && wanted >= self.limits.0;
+        let (mut wanted, mut surplus) = (0, false);
+        for set in sets {
+            let size = usize::try_from(set.spec.replicas.unwrap_or(1)).unwrap_or(0);
+            let pods = pods_of(snapshot, uid(&set.metadata));
+            wanted += size;
+            surplus |= pods.iter().filter(|pod| pods::active(pod)).count() > size;
+        }
+        // A new size that is shared among versions is no rollout: the pods it takes are not kept.
+        self.floor |= available >= self.limits.0 && wanted >= self.limits.0 && !surplus;
         self.ceiling |= active <= self.limits.1 && wanted <= self.limits.1;
     }
 

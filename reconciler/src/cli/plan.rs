@@ -32,11 +32,10 @@ pub struct Args {
 /// Runs the verb.
 pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
     let loaded = load(&args.target, &args.path, args.reference.as_deref())?;
-    let answer = context.client.send(Method::POST, "/bowline/v1/plan", &json!({ "applications": loaded.wire() })).await?;
+    let answer =
+        context.client.send(Method::POST, "/bowline/v1/plan", &json!({ "applications": loaded.wire() })).await?;
     let plans = answer.get("plans").and_then(Value::as_array).cloned().unwrap_or_default();
-    let count = |key: &str| -> usize {
-        plans.iter().filter_map(|plan| plan.get(key)?.as_array()).map(Vec::len).sum()
-    };
+    let count = |key: &str| -> usize { plans.iter().filter_map(|plan| plan.get(key)?.as_array()).map(Vec::len).sum() };
     let (steps, problems) = (count("steps"), count("problems") + loaded.errors.len());
     match context.format {
         Format::Json | Format::Yaml => output::machine(context.format, &plans)?,

@@ -325,7 +325,11 @@ fn hold(owner: &Owner, commit: &str, resolved: &Resolved, deletions: &[Step]) ->
     }
     let names: Vec<String> =
         deletions.iter().map(|step| format!("{} {}/{}", step.kind, step.namespace, step.name)).collect();
-    let agree = format!("to agree, annotate the Application with `{CONFIRM}: {commit}`");
+    let agree = if commit.is_empty() {
+        format!("to agree, commit it and annotate the Application with `{CONFIRM}` and the commit's id")
+    } else {
+        format!("to agree, annotate the Application with `{CONFIRM}: {commit}`")
+    };
     if resolved.objects.is_empty() {
         let message = format!(
             "the commit holds no objects at all and {} would be deleted; nothing is touched; {agree}",

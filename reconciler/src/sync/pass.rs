@@ -308,6 +308,8 @@ impl Round<'_> {
         let (resources, summary) = resources(self.memory, &self.shared.config.kinds);
         self.record(|revision, status| {
             revision.seen = observed.seen.clone();
+            // What waited for a person's word about an older commit waits no more.
+            status.held = status.held.take().filter(|held| Some(&held.commit) == observed.seen.as_ref());
             status.resources = resources.clone();
             status.summary = Some(summary.clone());
             let worst = observed.health.as_ref().map_or(State::Healthy, |health| health.state);

@@ -16,7 +16,6 @@ mod action;
 pub mod cron_job;
 pub mod deployment;
 mod dispatch;
-mod event;
 pub mod expiry;
 pub mod garbage;
 mod harness;
@@ -40,7 +39,8 @@ use std::sync::Arc;
 use crate::api::{Key, Kind, Object, Timestamp};
 use crate::store::Snapshot;
 
-pub use action::{Action, Blocker, Importance, Propagation, render};
+pub use crate::store::events::Importance;
+pub use action::{Action, Blocker, Propagation, render};
 pub use dispatch::Waiting;
 pub use harness::{Fault, Harness};
 pub use owner::owner_reference;

@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::disk::OpenError;
@@ -20,7 +21,7 @@ impl Lock {
     pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
         let lock_path = lock_path(path);
         let failed = |source| OpenError::File { path: lock_path.clone(), source };
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path);
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&lock_path);
         let mut file = open.map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}

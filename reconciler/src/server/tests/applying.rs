@@ -10,7 +10,8 @@ const APPLY: &str = "application/apply-patch+yaml";
 async fn an_apply_creates_then_owns_then_removes() {
     let rig = rig().await;
     let path = format!("{CONFIGS}/a?fieldManager=one");
-    let config = |data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": data});
+    let config =
+        |data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": data});
     rig.patch(&path, APPLY, &config(json!({"a": "1", "b": "1"}))).await.expect_code(201);
     let found = rig.patch(&path, APPLY, &config(json!({"a": "1"}))).await.expect_code(200).value();
     assert_eq!(found["data"], json!({"a": "1"}), "what is not stated any more goes");
@@ -54,7 +55,11 @@ async fn an_apply_takes_yaml_and_refuses_what_is_unknown_when_strict() {
         rig.send("PATCH", &path, &[("content-type", APPLY)], text).await
     };
     let head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
-    assert_eq!(send("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: '1'}\n").await.told(), "201", "{head}");
+    assert_eq!(
+        send("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: '1'}\n").await.told(),
+        "201",
+        "{head}"
+    );
     let told = send("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndate: {}\n").await.told();
     assert_eq!(told, "400 BadRequest: strict decoding error: unknown field \"date\" (did you mean \"data\"?)");
     let told = send("apiVersion: v1\nkind: ConfigMap\nkind: ConfigMap\n").await.told();

@@ -36,7 +36,7 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { steps: 400, faults: true }
+        Self { steps: 300, faults: true }
     }
 }
 
@@ -262,7 +262,9 @@ impl Run {
         let world = &mut self.world;
         let moved = match step {
             // A store that refused a write is one of the faults: the key comes back by itself.
-            Step::Control { pick, fault } => return (world.step_with(*pick, *fault).unwrap_or(true), Cause::Controller),
+            Step::Control { pick, fault } => {
+                return (world.step_with(*pick, *fault).unwrap_or(true), Cause::Controller);
+            }
             Step::Host { host, pod, writes } => return (world.round(host, pod, *writes), Cause::Host),
             Step::User(number) => {
                 self.wish(*number);

@@ -155,14 +155,7 @@ impl SimHost {
     }
 
     /// Takes one round about a pod, as the agent's worker does; `false` where there was nothing to do.
-    pub fn round(
-        &mut self,
-        store: &Store,
-        key: &Key,
-        programs: &Programs,
-        now: Timestamp,
-        writes: Writes,
-    ) -> bool {
+    pub fn round(&mut self, store: &Store, key: &Key, programs: &Programs, now: Timestamp, writes: Writes) -> bool {
         let snapshot = store.snapshot();
         let found = snapshot.get(key).filter(|stored| stored.node_name() == Some(self.name.as_str()));
         if self.workers.get(key).is_some_and(|worker| found.is_none_or(|stored| stored.uid() != worker.uid)) {

@@ -1,10 +1,12 @@
 //! One run: steps that a seed chooses, promises checked after each, and at last a world that has to come to rest.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
 use crate::api::Timestamp;
 use crate::control::{Fault, builtin};
+use crate::store::{EventKind, WatchFilter, Watcher};
 
 use super::invariant::{Cause, Scene, Violation, Witness, at_rest};
 use super::user::{Wish, calm, programs, wish};
@@ -20,6 +22,9 @@ const END_TIME_MAX: Duration = Duration::from_secs(4 * 3600);
 /// The longest time that passes in one step, so that users come in between.
 const PASS_MAX: Duration = Duration::from_secs(45);
 
+/// How many changes of the store are told of a broken run.
+const CHANGES_MAX: usize = 60;
+
 /// How long and how rough a run is.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -31,7 +36,7 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { steps: 400, faults: true }
+        Self { steps: 300, faults: true }
     }
 }
 
@@ -55,17 +60,20 @@ pub struct Broken {
     pub violation: Violation,
     /// What happened, the step that broke it last.
     pub log: Vec<Step>,
+    /// The last changes of the store.
+    pub changes: Vec<String>,
 }
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {} breaks {} at step {}; to replay:", self.seed, self.violation, self.log.len())?;
-        self.log.iter().try_for_each(|step| writeln!(f, "{step}"))
+        self.log.iter().try_for_each(|step| writeln!(f, "{step}"))?;
+        writeln!(f, "the last changes of the store were:")?;
+        self.changes.iter().try_for_each(|change| writeln!(f, "{change}"))
     }
 }
 
 /// A run under way.
-#[derive(Debug)]
 pub struct Run {
     /// The world.
     pub world: World,
@@ -73,6 +81,8 @@ pub struct Run {
     witness: Witness,
     log: Vec<Step>,
     wishes: u64,
+    watcher: Watcher,
+    changes: VecDeque<String>,
 }
 
 impl Run {
@@ -80,7 +90,12 @@ impl Run {
     pub fn new(seed: u64) -> Self {
         let mut world = World::new(builtin(), &NODES, seed).expect("invariant: the nodes' names are valid");
         world.programs = programs(seed, false);
-        Self { world, seed, witness: Witness::default(), log: vec![], wishes: 0 }
+        let watcher = world.store().watch(None, WatchFilter::all()).expect("invariant: the newest revision is held");
+        Self { world, seed, witness: Witness::default(), log: vec![], wishes: 0, watcher, changes: VecDeque::new() }
+    }
+
+    fn broken(self, violation: Violation) -> Broken {
+        Broken { seed: self.seed, violation, log: self.log, changes: self.changes.into() }
     }
 
     /// Runs a seed to its end.
@@ -91,7 +106,7 @@ impl Run {
         let mut run = Self::new(seed);
         match run.to_end(plan) {
             Ok(()) => Ok(Report { revision: run.world.store().revision(), now: run.world.now, log: run.log }),
-            Err(violation) => Err(Broken { seed, violation, log: run.log }),
+            Err(violation) => Err(run.broken(violation)),
         }
     }
 
@@ -103,7 +118,7 @@ impl Run {
         let mut run = Self::new(seed);
         for step in log {
             if let Err(violation) = run.take(step.clone()) {
-                return Err(Broken { seed, violation, log: run.log });
+                return Err(run.broken(violation));
             }
         }
         Ok(Report { revision: run.world.store().revision(), now: run.world.now, log: run.log })
@@ -212,6 +227,7 @@ impl Run {
         let before = self.world.store().snapshot();
         let (moved, cause) = self.carry_out(&step);
         if moved {
+            self.note(&step);
             self.log.push(step);
         }
         let after = self.world.store().snapshot();
@@ -222,11 +238,33 @@ impl Run {
         Ok(moved)
     }
 
+    /// Remembers what a step changed, for people.
+    fn note(&mut self, step: &Step) {
+        while let Ok(Some(event)) = self.watcher.try_next() {
+            if &*event.key().resource == "events" {
+                continue;
+            }
+            let object = event.object().value();
+            let what = if matches!(event.kind, EventKind::Delete { .. }) { "gone" } else { "is" };
+            let going = if object["metadata"]["deletionTimestamp"].is_null() { "" } else { " going" };
+            let (replicas, status) = (&object["spec"]["replicas"], &object["status"]);
+            let facts = [replicas, &status["phase"], &status["replicas"], &status["active"], &status["failed"]];
+            let facts: Vec<String> = facts.iter().filter(|fact| !fact.is_null()).map(ToString::to_string).collect();
+            let line = format!("{} {step}: {} {what}{going} {}", self.world.now, event.key(), facts.join(" "));
+            self.changes.push_back(line);
+            if self.changes.len() > CHANGES_MAX {
+                self.changes.pop_front();
+            }
+        }
+    }
+
     fn carry_out(&mut self, step: &Step) -> (bool, Cause) {
         let world = &mut self.world;
         let moved = match step {
             // A store that refused a write is one of the faults: the key comes back by itself.
-            Step::Control { pick, fault } => return (world.step_with(*pick, *fault).unwrap_or(true), Cause::Controller),
+            Step::Control { pick, fault } => {
+                return (world.step_with(*pick, *fault).unwrap_or(true), Cause::Controller);
+            }
             Step::Host { host, pod, writes } => return (world.round(host, pod, *writes), Cause::Host),
             Step::User(number) => {
                 self.wish(*number);

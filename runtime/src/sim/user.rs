@@ -154,20 +154,19 @@ pub(super) fn programs(seed: u64, healed: bool) -> Programs {
         let uid = pod.metadata.uid.as_deref().unwrap_or_default();
         Duration::from_secs(u64::try_from(Random::of(0, &["stop", uid], 0).below(14)).unwrap_or(0))
     };
-    Programs {
-        fate: Arc::new(move |pod, attempt| fate(seed, pod, attempt, healed)),
-        stop_takes: Arc::new(stop_takes),
-    }
+    Programs { fate: Arc::new(move |pod, attempt| fate(seed, pod, attempt, healed)), stop_takes: Arc::new(stop_takes) }
 }
 
 fn fate(seed: u64, pod: &Pod, attempt: u32, healed: bool) -> Fate {
     let image = pod.spec.containers.first().and_then(|container| container.image.as_deref()).unwrap_or_default();
     let uid = pod.metadata.uid.as_deref().unwrap_or_default();
     let mut random = Random::of(seed, &["fate", uid], u64::from(attempt));
-    let ends = |code: i32, secs: usize| {
-        Fate::Ends { code, after: Duration::from_secs(u64::try_from(secs).unwrap_or(0)) }
-    };
+    let ends =
+        |code: i32, secs: usize| Fate::Ends { code, after: Duration::from_secs(u64::try_from(secs).unwrap_or(0)) };
+    let restarts = pod.spec.restart_policy.as_deref() == Some("OnFailure");
     match image {
+        // An orphaned pod of a Job has nobody to give it up.
+        "flaky" | "fails" if healed && restarts => ends(0, 1),
         "broken" if !healed => Fate::NoImage,
         "crash" if !healed => ends(1, 3),
         "task" => ends(0, random.below(20)),

@@ -93,7 +93,7 @@ impl World {
         self.store().snapshot().typed_list::<T>().collect()
     }
 
-    /// Creates an object or replaces it, as a user does; annotations that it does not name stay.
+    /// Creates an object or replaces it, as a user's apply does: annotations and finalizers that it does not name stay.
     ///
     /// # Errors
     /// The rules of the API refuse it.
@@ -106,10 +106,14 @@ impl World {
         let text = |field: &str| value["metadata"][field].as_str().unwrap_or_default().to_owned();
         let key = kind.key(&text("namespace"), &text("name"));
         let op = if let Some(stored) = snapshot.get(&key) {
-            let mut annotations = stored.value()["metadata"]["annotations"].clone();
+            let old = &stored.value()["metadata"];
+            let mut annotations = old["annotations"].clone();
             json_patch::merge(&mut annotations, &value["metadata"]["annotations"]);
             if annotations.is_object() {
                 value["metadata"]["annotations"] = annotations;
+            }
+            if value["metadata"]["finalizers"].is_null() && old["finalizers"].is_array() {
+                value["metadata"]["finalizers"] = old["finalizers"].clone();
             }
             let new = prepare_update(value, stored.value(), &context)?;
             update_op(key.clone(), kind, new, stored.revision())

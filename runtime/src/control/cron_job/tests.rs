@@ -104,11 +104,7 @@ fn a_forbidden_run_starts_once_the_last_one_is_over() {
     world.live(|_| Fate::Runs);
     assert_eq!(jobs(&world), (FIRST + 10).to_string());
     world.live(|pod| {
-        if pod.metadata.labels["job-name"].ends_with(&(FIRST + 10).to_string()) {
-            Fate::SUCCEEDS
-        } else {
-            Fate::Runs
-        }
+        if pod.metadata.labels["job-name"].ends_with(&(FIRST + 10).to_string()) { Fate::SUCCEEDS } else { Fate::Runs }
     });
     assert_eq!(jobs(&world), format!("{} {}", FIRST + 10, FIRST + 20));
 }

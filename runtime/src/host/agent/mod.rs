@@ -15,7 +15,7 @@ mod exec;
 mod logs;
 mod node;
 pub mod observed;
-mod past;
+pub mod past;
 mod perform;
 pub mod phase;
 pub mod status;

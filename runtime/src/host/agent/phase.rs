@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::observed::Observed;
+use super::observed::{Observed, Sandbox};
 use crate::api::Timestamp;
 use crate::api::kinds::{Container, Pod};
 use crate::host::engine::{ContainerPhase, Exit};
@@ -88,6 +88,12 @@ pub fn is_overdue(pod: &Pod, now: Timestamp) -> bool {
     active_deadline(pod).is_some_and(|at| at <= now)
 }
 
+/// Whether a container runs, or is going to without the agent.
+fn is_alive(observed: &Observed) -> bool {
+    let Sandbox::Alive(state) = &observed.sandbox else { return false };
+    state.containers.iter().any(|container| !matches!(container.phase, ContainerPhase::Exited(_)))
+}
+
 /// Returns the phase by what is observed of the containers.
 pub fn phase(observed: &Observed, pod: &Pod) -> Phase {
     let restarts = Restarts::of(pod);
@@ -97,9 +103,13 @@ pub fn phase(observed: &Observed, pod: &Pod) -> Phase {
     };
     let containers = &pod.spec.containers;
     let begun = containers.iter().any(|container| observed.container(&container.name).is_some());
+    let going = pod.metadata.deletion_timestamp.is_some();
+    // One that is deleted before all of it began is over once nothing runs (kubelet: TerminatePod). A Job that holds
+    // it by a finalizer waits for that.
+    let abandoned = if going && !is_alive(observed) { Phase::Failed } else { Phase::Pending };
     if !begun {
         let failed = pod.spec.init_containers.iter().filter_map(exit).any(|exit| !exit.succeeded());
-        return if failed && restarts == Restarts::Never { Phase::Failed } else { Phase::Pending };
+        return if failed && restarts == Restarts::Never { Phase::Failed } else { abandoned };
     }
     // One that waits for a restart counts as stopped; one that never ran is waiting.
     let never_ran = |container: &Container| match observed.container(&container.name) {
@@ -107,11 +117,10 @@ pub fn phase(observed: &Observed, pod: &Pod) -> Phase {
         Some(seen) => matches!(seen.phase, ContainerPhase::Waiting { .. }) && seen.last_exit.is_none(),
     };
     if containers.iter().any(never_ran) {
-        return Phase::Pending;
+        return abandoned;
     }
     let Some(exits) = containers.iter().map(exit).collect::<Option<Vec<&Exit>>>() else { return Phase::Running };
     // A pod that is being deleted starts nothing again, whatever its policy.
-    let going = pod.metadata.deletion_timestamp.is_some();
     if !going && exits.iter().any(|exit| restarts.apply_to(exit)) {
         return Phase::Running;
     }

@@ -14,6 +14,7 @@ use crate::api::kinds::{Container, Pod, PodStatus};
 use crate::api::{Key, Object, Timestamp};
 use crate::host::agent::decide::{Action, decide, grace_seconds, spec_hash};
 use crate::host::agent::observed::{Observed, Sandbox, Trouble, Volumes};
+use crate::host::agent::past::past_of;
 use crate::host::agent::status::{NodeAddresses, status};
 use crate::host::agent::translate::restart;
 use crate::host::engine::{PodState, after_loss};
@@ -56,6 +57,8 @@ struct Worker {
     observed: Observed,
     /// Set while there is nothing to do: for which revision of the pod, and until when.
     asleep: Option<(u64, Option<Timestamp>)>,
+    /// Whether the agent has not looked at it yet.
+    is_new: bool,
 }
 
 impl SimHost {
@@ -98,6 +101,7 @@ impl SimHost {
         for worker in self.workers.values_mut() {
             worker.observed = Observed::default();
             worker.asleep = None;
+            worker.is_new = true;
         }
     }
 
@@ -151,14 +155,7 @@ impl SimHost {
     }
 
     /// Takes one round about a pod, as the agent's worker does; `false` where there was nothing to do.
-    pub fn round(
-        &mut self,
-        store: &Store,
-        key: &Key,
-        programs: &Programs,
-        now: Timestamp,
-        writes: Writes,
-    ) -> bool {
+    pub fn round(&mut self, store: &Store, key: &Key, programs: &Programs, now: Timestamp, writes: Writes) -> bool {
         let snapshot = store.snapshot();
         let found = snapshot.get(key).filter(|stored| stored.node_name() == Some(self.name.as_str()));
         if self.workers.get(key).is_some_and(|worker| found.is_none_or(|stored| stored.uid() != worker.uid)) {
@@ -170,13 +167,14 @@ impl SimHost {
         let Ok(pod) = stored.typed::<Pod>() else { return false };
         let worker = self.workers.entry(key.clone()).or_insert_with(|| Worker::new(&pod));
         worker.pod = Arc::clone(&pod);
-        worker.observe();
+        worker.observe(now);
         let wanted = status(&worker.observed, &pod, &self.addresses, now);
         worker.observed.status_written = pod.status.as_ref() == Some(&wanted);
         let (mut acted, mut until, mut confirm) = (false, None::<Timestamp>, false);
         for action in decide(&worker.observed, &pod, now) {
+            until = until.into_iter().chain(action.until()).min();
             match action {
-                Action::Wait { until: at, .. } => until = until.into_iter().chain(at).min(),
+                Action::Wait { .. } => {}
                 Action::ConfirmDeletion => confirm = true,
                 action => acted |= worker.perform(&action, programs, now),
             }
@@ -185,13 +183,14 @@ impl SimHost {
             worker.asleep = None;
             return true;
         }
-        let op = match (confirm, worker.observed.status_written) {
-            (true, _) => confirmed(stored, now),
-            (false, false) if !worker.is_stopping() => with_status(&snapshot, stored, &pod, &wanted, now),
-            (false, _) => None,
-        };
+        let confirmed = if confirm { confirmed(stored, now) } else { None };
+        let told = confirmed.is_none() && !worker.observed.status_written;
+        let op = if told { with_status(&snapshot, stored, &pod, &wanted, now) } else { confirmed };
         match op {
             Some(op) => {
+                if told {
+                    worker.hold_back();
+                }
                 if writes == Writes::Kept {
                     // Nothing comes between the snapshot and the write, so that nobody is faster.
                     store.commit(Txn::one(op)).is_ok()
@@ -210,10 +209,14 @@ impl SimHost {
 impl Worker {
     fn new(pod: &Arc<Pod>) -> Self {
         let uid = pod.metadata.uid.clone().unwrap_or_default();
-        Self { uid, pod: Arc::clone(pod), engine: None, lost: None, observed: Observed::default(), asleep: None }
+        let pod = Arc::clone(pod);
+        Self { uid, pod, engine: None, lost: None, observed: Observed::default(), asleep: None, is_new: true }
     }
 
-    fn observe(&mut self) {
+    fn observe(&mut self, now: Timestamp) {
+        if let Some(status) = self.pod.status.as_ref().filter(|_| std::mem::take(&mut self.is_new)) {
+            self.observed.past = past_of(status, now);
+        }
         self.observed.sandbox = match (&self.engine, &self.lost) {
             (Some(engine), _) => Sandbox::Alive(engine.state()),
             (None, Some(lost)) => Sandbox::Lost(lost.clone()),
@@ -221,15 +224,12 @@ impl Worker {
         };
     }
 
-    /// Whether containers were told to stop and have not ended: the agent waits for them before it tells anything.
-    fn is_stopping(&self) -> bool {
-        self.pod.metadata.deletion_timestamp.is_some()
-            && self.engine.as_ref().is_some_and(|engine| {
-                let running = |state: &crate::host::engine::ContainerState| {
-                    matches!(state.phase, crate::host::engine::ContainerPhase::Running { .. })
-                };
-                engine.state().containers.iter().any(running)
-            })
+    /// A pull that failed is told once as such and then as held back.
+    fn hold_back(&mut self) {
+        for note in self.observed.notes.values_mut() {
+            let held = note.trouble.as_ref().and_then(|trouble| trouble.held_back(&note.image));
+            note.trouble = held.or(note.trouble.take());
+        }
     }
 
     /// Carries out one action on the host; `false` where it changes nothing.
@@ -237,12 +237,12 @@ impl Worker {
         let takes = (programs.stop_takes)(&self.pod);
         match action {
             Action::StartSandbox => self.engine = Some(Engine::default()),
+            Action::PrepareVolumes => self.observed.volumes = Volumes::Ready,
             Action::RemoveLost => {
                 if let Some(lost) = self.lost.take() {
-                    self.observed.past = lost;
+                    self.observed.remember(&lost);
                 }
             }
-            Action::PrepareVolumes => self.observed.volumes = Volumes::Ready,
             Action::Pull { container } => self.pull(container, programs, now),
             Action::Start { container, attempt } => self.start(container, *attempt, now),
             Action::Stop { container } => {
@@ -254,7 +254,7 @@ impl Worker {
             }
             Action::Release => {
                 if let Some(engine) = self.engine.take() {
-                    self.observed.past = engine.state();
+                    self.observed.remember(&engine.state());
                 }
             }
             Action::ConfirmDeletion | Action::Wait { .. } => return false,
@@ -262,8 +262,16 @@ impl Worker {
         true
     }
 
-    fn pull(&mut self, container: &str, programs: &Programs, now: Timestamp) {
-        let note = self.observed.notes.entry(container.to_owned()).or_default();
+    fn find(&self, name: &str) -> Option<(Container, bool)> {
+        let spec = &self.pod.spec;
+        let find = |list: &[Container]| list.iter().find(|container| container.name == name).cloned();
+        let init = find(&spec.init_containers).map(|container| (container, true));
+        init.or_else(|| find(&spec.containers).map(|container| (container, false)))
+    }
+
+    fn pull(&mut self, name: &str, programs: &Programs, now: Timestamp) {
+        let Some((container, _)) = self.find(name) else { return };
+        let note = self.observed.note_mut(&container);
         if (programs.fate)(&self.pod, 0) == Fate::NoImage {
             let failures = note.trouble.as_ref().map_or(0, |known| known.failures) + 1;
             let wait = PULL_BACKOFF.0.saturating_mul(1 << (failures - 1).min(8)).min(PULL_BACKOFF.1);
@@ -277,15 +285,9 @@ impl Worker {
     }
 
     fn start(&mut self, name: &str, attempt: u32, now: Timestamp) {
-        let spec = &self.pod.spec;
-        let find = |list: &[Container]| list.iter().find(|container| container.name == name).cloned();
-        let init = find(&spec.init_containers);
-        let is_init = init.is_some();
-        let (Some(container), Some(engine)) = (init.or_else(|| find(&spec.containers)), &mut self.engine) else {
-            return;
-        };
+        let (Some((container, init)), Some(engine)) = (self.find(name), &mut self.engine) else { return };
         let restart = restart(&self.pod, &container);
-        let start = Start { name: name.to_owned(), attempt, spec_hash: spec_hash(&container), restart, init: is_init };
+        let start = Start { name: name.to_owned(), attempt, spec_hash: spec_hash(&container), restart, init };
         engine.start(start, now);
     }
 }

@@ -38,7 +38,9 @@ pub(super) fn invariant_nothing_is_deleted_unasked(witness: &mut Witness, scene:
             continue;
         }
         if !may_go(&witness.deletions, scene, stored) {
-            return Err(format!("`{}` is deleted, and nobody asked for that", stored.key()));
+            let owner = controller(stored).and_then(|uid| scene.after.iter().find(|owner| owner.uid() == uid));
+            let owner = owner.map_or("none".to_owned(), |owner| format!("{} {}", owner.key(), owner.value()["status"]));
+            return Err(format!("`{}` is deleted, and nobody asked for that; its owner: {owner}", stored.key()));
         }
         witness.deletions.asked(stored.uid(), Propagation::Background);
     }
@@ -69,7 +71,8 @@ fn pod_may_go(scene: &Scene<'_>, pod: &Stored, owner: &Stored) -> bool {
     let active = |snapshot| pods_of(snapshot, owner.uid()).iter().filter(|pod| pods::active(pod)).count();
     let wanted = |replicas: Option<i32>| usize::try_from(replicas.unwrap_or(1)).unwrap_or(0);
     // The wish of the step before counts, since that is what was decided from; it must be kept after the step.
-    if let Ok(set) = owner.typed::<ReplicaSet>() {
+    if &*owner.key().resource == "replicasets.apps" {
+        let Ok(set) = owner.typed::<ReplicaSet>() else { return false };
         let ended = pod.typed::<Pod>().is_ok_and(|pod| pods::succeeded(&pod) || pods::failed(&pod));
         return !ended && active(scene.after) >= wanted(set.spec.replicas);
     }

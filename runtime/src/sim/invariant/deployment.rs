@@ -8,7 +8,7 @@ use crate::control::deployment::pod_limits;
 use crate::control::pods;
 use crate::store::Snapshot;
 
-use super::{Cause, Scene, Witness, uid};
+use super::{Cause, Scene, Witness, controller, pods_of, uid};
 
 /// The Deployments that were seen, by uid.
 pub(super) type Rollouts = BTreeMap<String, Rollout>;
@@ -26,10 +26,15 @@ pub(super) struct Rollout {
     taken: usize,
 }
 
-/// The active pods of a Deployment, by its selector, so that those of orphaned ReplicaSets count.
+/// The pods of a Deployment's ReplicaSets. Those of an earlier Deployment of the same name are none of its own.
+fn mine(snapshot: &Snapshot, deployment: &Deployment) -> Vec<Arc<Pod>> {
+    let owner = uid(&deployment.metadata);
+    let sets = snapshot.owned_by(owner).filter(|stored| controller(stored) == Some(owner));
+    sets.flat_map(|set| pods_of(snapshot, set.uid())).collect()
+}
+
 fn active(snapshot: &Snapshot, deployment: &Deployment) -> Vec<Arc<Pod>> {
-    let all = snapshot.typed_list::<Pod>().filter(|pod| pod.metadata.namespace == deployment.metadata.namespace);
-    all.filter(|pod| deployment.spec.selector.matches(&pod.metadata.labels) && pods::active(pod)).collect()
+    mine(snapshot, deployment).into_iter().filter(|pod| pods::active(pod)).collect()
 }
 
 fn is_recreate(deployment: &Deployment) -> bool {
@@ -80,9 +85,15 @@ impl Rollout {
         }
         let owner = uid(&deployment.metadata);
         let sets = snapshot.owned_by(owner).filter_map(|stored| stored.typed::<ReplicaSet>().ok());
-        let wanted: i32 = sets.map(|set| set.spec.replicas.unwrap_or(1)).sum();
-        let wanted = usize::try_from(wanted).unwrap_or(0);
-        self.floor |= available >= self.limits.0 && wanted >= self.limits.0;
+        let (mut wanted, mut surplus) = (0, false);
+        for set in sets {
+            let size = usize::try_from(set.spec.replicas.unwrap_or(1)).unwrap_or(0);
+            let pods = pods_of(snapshot, uid(&set.metadata));
+            wanted += size;
+            surplus |= pods.iter().filter(|pod| pods::active(pod)).count() > size;
+        }
+        // A new size that is shared among versions is no rollout: the pods it takes are not kept.
+        self.floor |= available >= self.limits.0 && wanted >= self.limits.0 && !surplus;
         self.ceiling |= active <= self.limits.1 && wanted <= self.limits.1;
     }
 
@@ -102,9 +113,8 @@ impl Rollout {
 /// A Deployment with the strategy Recreate never has pods of two versions that have not ended.
 pub(super) fn invariant_recreate_never_runs_two_versions(_: &mut Witness, scene: &Scene<'_>) -> Result<(), String> {
     for deployment in scene.after.typed_list::<Deployment>().filter(|deployment| is_recreate(deployment)) {
-        let all = scene.after.typed_list::<Pod>();
-        let mine = all.filter(|pod| deployment.spec.selector.matches(&pod.metadata.labels));
-        let running = mine.filter(|pod| !pods::succeeded(pod) && !pods::failed(pod));
+        let mine = mine(scene.after, &deployment);
+        let running = mine.iter().filter(|pod| !pods::succeeded(pod) && !pods::failed(pod));
         let versions: BTreeSet<String> =
             running.filter_map(|pod| pod.metadata.labels.get("pod-template-hash").cloned()).collect();
         if versions.len() > 1 {

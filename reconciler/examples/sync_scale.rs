@@ -3,6 +3,8 @@
 //!
 //! Run with `cargo run --release --example sync_scale`.
 
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "measures real time and shows the figures")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;

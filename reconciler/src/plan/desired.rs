@@ -155,6 +155,9 @@ fn one(manifest: &Manifest, kinds: &Kinds, default_namespace: &str) -> Checked {
     }
 }
 
+/// Mistakes as `(field path, message)`.
+pub type Mistakes = Vec<(String, String)>;
+
 /// Checks one object and gives it its full name: kind, key, and the manifest with its namespace filled in.
 ///
 /// # Errors
@@ -163,7 +166,7 @@ pub fn check_one(
     value: &Value,
     kinds: &Kinds,
     default_namespace: &str,
-) -> Result<(&'static Kind, Key, Value), Vec<(String, String)>> {
+) -> Result<(&'static Kind, Key, Value), Mistakes> {
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind_name, name) = (text("/apiVersion"), text("/kind"), text("/metadata/name"));
     let Some(kind) = kinds.find(api_version, kind_name) else {

@@ -20,7 +20,7 @@ pub enum StatusWriteError {
         key: Key,
         /// What the parser said.
         #[source]
-        source: bowline_runtime::store::DecodeError,
+        source: Box<bowline_runtime::store::DecodeError>,
     },
     /// The status breaks a rule of its kind.
     #[error("the status of `{key}` is not valid: {message}")]
@@ -37,7 +37,7 @@ pub enum StatusWriteError {
         key: Key,
         /// Why.
         #[source]
-        source: CommitError,
+        source: Box<CommitError>,
     },
 }
 
@@ -50,11 +50,11 @@ pub(super) fn write<T: Object>(config: &Config, key: &Key, change: impl Fn(&mut 
         match config.store.commit(Txn::one(op)) {
             Ok(_) => return Ok(()),
             Err(error @ CommitError::Conflict { .. }) => last = Some(error),
-            Err(source) => return Err(StatusWriteError::Store { key: key.clone(), source }),
+            Err(source) => return Err(StatusWriteError::Store { key: key.clone(), source: Box::new(source) }),
         }
     }
     match last {
-        Some(source) => Err(StatusWriteError::Store { key: key.clone(), source }),
+        Some(source) => Err(StatusWriteError::Store { key: key.clone(), source: Box::new(source) }),
         None => Ok(()),
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn op<T: Object>(
     change: impl Fn(&mut T),
 ) -> Result<Option<Op>, StatusWriteError> {
     let Some(stored) = snapshot.get(key) else { return Ok(None) };
-    let typed = stored.typed::<T>().map_err(|source| StatusWriteError::Unreadable { key: key.clone(), source })?;
+    let typed = stored.typed::<T>().map_err(|source| StatusWriteError::Unreadable { key: key.clone(), source: Box::new(source) })?;
     let mut next = T::clone(&typed);
     change(&mut next);
     let context =

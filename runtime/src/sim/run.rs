@@ -85,6 +85,9 @@ pub struct Run {
     changes: VecDeque<String>,
 }
 
+/// Lets somebody do something; `false` where nobody had anything to do.
+type Turn = fn(&mut Run) -> Result<bool, Violation>;
+
 impl Run {
     /// Returns a run that has not begun.
     pub fn new(seed: u64) -> Self {
@@ -104,7 +107,7 @@ impl Run {
     /// A promise broke.
     pub fn seed(seed: u64, plan: Plan) -> Result<Report, Broken> {
         let mut run = Self::new(seed);
-        match run.to_end(plan) {
+        match run.finish(plan) {
             Ok(()) => Ok(Report { revision: run.world.store().revision(), now: run.world.now, log: run.log }),
             Err(violation) => Err(run.broken(violation)),
         }
@@ -124,7 +127,7 @@ impl Run {
         Ok(Report { revision: run.world.store().revision(), now: run.world.now, log: run.log })
     }
 
-    fn to_end(&mut self, plan: Plan) -> Result<(), Violation> {
+    fn finish(&mut self, plan: Plan) -> Result<(), Violation> {
         for _ in 0..plan.steps {
             self.any_step(plan.faults)?;
         }
@@ -195,12 +198,9 @@ impl Run {
 
     /// Lets a controller or an agent do something; `false` where none has anything to do now.
     fn any_work(&mut self) -> Result<bool, Violation> {
-        let hosts_first = self.world.below(2) == 0;
-        Ok(if hosts_first {
-            self.any_host()? || self.any_control()?
-        } else {
-            self.any_control()? || self.any_host()?
-        })
+        let (first, second): (Turn, Turn) =
+            if self.world.below(2) == 0 { (Self::any_host, Self::any_control) } else { (Self::any_control, Self::any_host) };
+        Ok(first(self)? || second(self)?)
     }
 
     fn any_control(&mut self) -> Result<bool, Violation> {

@@ -80,10 +80,8 @@ pub(super) fn note(shared: &Shared, event: &Event, index: &mut Index, queue: &mu
             }
             index.dependents(object.key()).for_each(|key| queue.add(key.clone()));
         }
-        "gitrepositories.bowline.dev" => {
-            if revision_changed(event) {
-                index.readers(object.key()).for_each(|key| queue.add(key.clone()));
-            }
+        "gitrepositories.bowline.dev" if revision_changed(event) => {
+            index.readers(object.key()).for_each(|key| queue.add(key.clone()));
         }
         _ => {}
     }

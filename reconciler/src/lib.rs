@@ -8,11 +8,16 @@
 
 pub mod apply;
 pub mod check;
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a person waits here and reads what is printed")]
 pub mod cli;
+#[expect(clippy::disallowed_methods, reason = "the clock and the entropy of everything else are made here")]
 pub mod daemon;
 pub mod plan;
 pub mod render;
+#[expect(clippy::disallowed_methods, reason = "connections and watches are bounded in time")]
 pub mod server;
+#[expect(clippy::disallowed_methods, reason = "transfers are bounded in time")]
 pub mod source;
+#[expect(clippy::disallowed_methods, reason = "its loops wait for the next poll; `decide` and `observe` take `now`")]
 pub mod sync;
 pub mod verdict;

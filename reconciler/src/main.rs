@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use bowline::cli::Cli;
-use clap::Parser as _;
 
 fn main() -> ExitCode {
-    Cli::parse().run()
+    match Cli::read() {
+        Ok(cli) => cli.run(),
+        Err(code) => code,
+    }
 }

@@ -52,6 +52,7 @@ spec:
       containers:
         - name: main
           image: {image}
+          imagePullPolicy: IfNotPresent
           command: {command}
           resources: {resources}
 "

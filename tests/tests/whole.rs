@@ -1,4 +1,9 @@
 //! Tests of the whole program against real parts. One binary: a module for each area.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a test waits for real programs, and says what it leaves out"
+)]
 
 #[path = "whole/bad_input.rs"]
 mod bad_input;
@@ -8,6 +13,8 @@ mod cli;
 mod commits;
 #[path = "whole/git_source.rs"]
 mod git_source;
+#[path = "whole/images.rs"]
+mod images;
 #[path = "whole/remote.rs"]
 mod remote;
 #[path = "whole/schedule.rs"]

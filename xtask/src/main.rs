@@ -4,6 +4,12 @@
 //!
 //! Must never: hold a test or a figure of its own; leave a process, mount or file behind.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "it runs programs, measures them and tells a person"
+)]
+
 use std::process::ExitCode;
 
 mod bench;

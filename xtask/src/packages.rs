@@ -18,7 +18,8 @@ const fn package(name: &'static str, file: &'static str) -> Package {
     Package { name, file }
 }
 
-/// What the tests use: Git and a web server for it with TLS, a registry and a client for it.
+/// What the tests use: Git and a web server for it with TLS, a registry and a client for it,
+/// a program that runs without libraries.
 pub const TESTS: &[Package] = &[
     package("git", "/usr/lib/git-core/git-http-backend"),
     package("lighttpd", "/usr/sbin/lighttpd"),
@@ -27,6 +28,7 @@ pub const TESTS: &[Package] = &[
     package("curl", "/usr/bin/curl"),
     package("docker-registry", "/usr/bin/docker-registry"),
     package("skopeo", "/usr/bin/skopeo"),
+    package("busybox-static", "/bin/busybox"),
 ];
 
 /// What the benchmark compares with.

@@ -2,6 +2,7 @@
 //!
 //! Never touches the store or the kernel: whatever the command line shows came through the API.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -19,6 +20,12 @@ pub enum ClientError {
     /// Nobody listens on the socket.
     #[error("no bowline runs on state directory `{}`: start one with `bowline up`, or name another with `--state-dir`", state_dir.display())]
     NotRunning {
+        /// The state directory that was tried.
+        state_dir: PathBuf,
+    },
+    /// The kernel does not let this user or process connect.
+    #[error("cannot connect to the bowline of `{}`: only root may, so run this with sudo", state_dir.display())]
+    Refused {
         /// The state directory that was tried.
         state_dir: PathBuf,
         /// What the kernel said.
@@ -76,9 +83,13 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<UnixStream, ClientError> {
-        UnixStream::connect(self.state_dir.join(SOCKET))
-            .await
-            .map_err(|source| ClientError::NotRunning { state_dir: self.state_dir.clone(), source })
+        UnixStream::connect(self.state_dir.join(SOCKET)).await.map_err(|source| {
+            let state_dir = self.state_dir.clone();
+            match source.kind() {
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused => ClientError::NotRunning { state_dir },
+                _ => ClientError::Refused { state_dir, source },
+            }
+        })
     }
 
     /// Returns the object or list at a path.
@@ -172,8 +183,7 @@ impl Client {
     pub async fn upgrade(&self, path: &str) -> Result<WebSocketStream<UnixStream>, ClientError> {
         use tungstenite::client::IntoClientRequest;
         let stream = self.connect().await?;
-        let mut request =
-            format!("ws://bowline{path}").into_client_request().map_err(|source| broken(path, source))?;
+        let mut request = format!("ws://bowline{path}").into_client_request().map_err(|source| broken(path, source))?;
         request
             .headers_mut()
             .insert(header::SEC_WEBSOCKET_PROTOCOL, http::HeaderValue::from_static("v5.channel.k8s.io"));

@@ -17,7 +17,7 @@ const DAEMON_END_MAX: Duration = Duration::from_secs(10);
 /// The store, images and logs stay, so that the next `bowline up` brings everything back.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Do not ask
+    /// Stop without asking
     #[arg(long)]
     yes: bool,
 }
@@ -46,7 +46,10 @@ async fn wait_for_the_end(context: &Context) -> anyhow::Result<()> {
     let deadline = tokio::time::Instant::now() + DAEMON_END_MAX;
     while context.client.is_running().await {
         if tokio::time::Instant::now() > deadline {
-            anyhow::bail!("the daemon of `{}` does not end: end it, then say `down` again", context.state_dir.display());
+            anyhow::bail!(
+                "the daemon of `{}` does not end: end it, then say `down` again",
+                context.state_dir.display()
+            );
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -55,7 +58,10 @@ async fn wait_for_the_end(context: &Context) -> anyhow::Result<()> {
 
 fn confirmed(context: &Context) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        anyhow::bail!("`down` stops every pod of `{}`: say `--yes` when nobody can be asked", context.state_dir.display());
+        anyhow::bail!(
+            "`down` stops every pod of `{}`: say `--yes` when nobody can be asked",
+            context.state_dir.display()
+        );
     }
     eprint!("Stop every pod of {}? [y/N] ", context.state_dir.display());
     std::io::stderr().flush()?;

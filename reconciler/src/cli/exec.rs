@@ -7,17 +7,17 @@ use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use super::{Context, exit, paths};
+use super::{Context, exit, output, paths};
 
 /// Run a command in a pod's container
 ///
-/// The exit code is the command's own.
+/// Ends with the command's own exit code.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Name of the pod
     #[arg(value_name = "POD")]
     pod: String,
-    /// Container; the first one without it
+    /// Name of the container; the first one without it
     #[arg(short, long, value_name = "CONTAINER")]
     container: Option<String>,
     /// Pass standard input on
@@ -48,7 +48,7 @@ pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
     let path = format!(
         "/api/v1/namespaces/{}/pods/{}/exec?{}",
         paths::encode(&context.namespace),
-        paths::encode(&args.pod),
+        paths::encode(paths::pod(&args.pod)),
         query.join("&")
     );
     let (mut sink, mut stream) = context.client.upgrade(&path).await?.split();
@@ -71,7 +71,7 @@ pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
     while let Some(message) = stream.next().await {
         let Message::Binary(data) = message? else { continue };
         match data.split_first() {
-            Some((&channel::STDOUT, rest)) => std::io::stdout().lock().write_all(rest).and_then(|()| std::io::stdout().flush())?,
+            Some((&channel::STDOUT, rest)) => output::bytes(rest)?,
             Some((&channel::STDERR, rest)) => std::io::stderr().lock().write_all(rest)?,
             Some((&channel::ERROR, rest)) => return outcome(&serde_json::from_slice(rest)?),
             _ => {}

@@ -8,22 +8,30 @@ use super::{Context, paths};
 
 /// Show objects of a kind
 ///
-/// KIND is a kind, plural, singular or short name (`pods`, `po`, `deploy`, `applications.bowline.dev`).
+/// KIND is a kind's name, plural or short name: `pod`, `pods`, `po`, `deploy`, `applications.bowline.dev`; several
+/// are separated by commas, and `all` stands for those that run something. KIND/NAME is one object.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Kind of the objects; several separated by commas, or `all`
+    /// Kind of the objects, or KIND/NAME
     #[arg(value_name = "KIND")]
     kind: String,
-    /// Name of one object; all of the kind without it
+    /// Names of the objects; all of the kind without it
     #[arg(value_name = "NAME")]
-    name: Option<String>,
-    /// Only objects with these labels (`app=web,tier!=db`)
+    names: Vec<String>,
+    /// Show only objects with these labels: `app=web,tier!=db`
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
 }
 
 /// Runs the verb.
-pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
+pub async fn run(context: &Context, mut args: Args) -> anyhow::Result<u8> {
+    if let Some((kind, name)) = args.kind.split_once('/') {
+        if name.contains(',') || !args.names.is_empty() {
+            anyhow::bail!("`{}` names one object: give kind and names apart, as in `bowline get pods a b`", args.kind);
+        }
+        args.names = vec![name.to_owned()];
+        args.kind = kind.to_owned();
+    }
     let kinds = named_kinds(&args.kind)?;
     let mut lists = Vec::new();
     for kind in kinds {
@@ -31,7 +39,7 @@ pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
     }
     match context.format {
         Format::Json | Format::Yaml => {
-            let single = args.name.is_some() && lists.len() == 1;
+            let single = args.names.len() == 1 && lists.len() == 1;
             let items: Vec<Value> = lists.into_iter().flat_map(|(_, items)| items).collect();
             let value = match items.as_slice() {
                 [item] if single => item.clone(),
@@ -60,16 +68,24 @@ fn named_kinds(words: &str) -> anyhow::Result<Vec<&'static Kind>> {
         .split(',')
         .map(|word| {
             known.lookup(word).ok_or_else(|| {
-                let names: Vec<_> = known.iter().map(|kind| kind.plural).collect();
-                anyhow::anyhow!("there is no kind `{word}`; the kinds are {}", names.join(", "))
+                let mut names: Vec<_> = known.iter().map(|kind| kind.plural).collect();
+                names.sort_unstable();
+                anyhow::anyhow!("there is no kind `{word}`: use one of {}, or `all`", names.join(", "))
             })
         })
         .collect()
 }
 
 async fn fetch(context: &Context, kind: &'static Kind, args: &Args) -> anyhow::Result<Vec<Value>> {
-    if let Some(name) = &args.name {
-        return Ok(vec![context.client.get(&paths::object(kind, &context.namespace, name)).await?]);
+    if !args.names.is_empty() {
+        if context.all_namespaces && kind.namespaced() {
+            anyhow::bail!("a name may stand in each namespace once: say which with `-n`, not `-A`");
+        }
+        let mut items = Vec::new();
+        for name in &args.names {
+            items.push(context.client.get(&paths::object(kind, &context.namespace, name)).await?);
+        }
+        return Ok(items);
     }
     let namespace = (!context.all_namespaces).then_some(context.namespace.as_str());
     let mut path = paths::collection(kind, namespace);

@@ -36,8 +36,13 @@ pub fn machine(format: Format, value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Writes text to standard output. A closed pipe (`| head`) ends the program quietly.
 pub fn print(text: &str) -> anyhow::Result<()> {
+    bytes(text.as_bytes())
+}
+
+/// Writes a container's bytes to standard output, as they are. A closed pipe ends the program quietly.
+pub fn bytes(data: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(data).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         result => result.context("cannot write to standard output"),
     }
@@ -83,10 +88,22 @@ pub enum Tone {
 
 /// Colours text when standard output is a terminal and `NO_COLOR` is unset (no-color.org).
 pub fn tone(tone: Tone, text: &str) -> String {
-    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if !colour {
+    if !coloured(&io::stdout()) {
         return text.to_owned();
     }
+    painted(tone, text)
+}
+
+/// Colours the word before an error's text when standard error is a terminal and `NO_COLOR` is unset.
+pub fn tone_of_errors(text: &str) -> String {
+    if coloured(&io::stderr()) { painted(Tone::Bad, text) } else { text.to_owned() }
+}
+
+fn coloured(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn painted(tone: Tone, text: &str) -> String {
     let code = match tone {
         Tone::Good => "32",
         Tone::Warn => "33",

@@ -10,14 +10,19 @@ pub fn collection(kind: &Kind, namespace: Option<&str>) -> String {
         format!("/apis/{}/{}", kind.group, kind.version)
     };
     match namespace {
-        Some(namespace) if kind.namespaced() => format!("{base}/namespaces/{namespace}/{}", kind.plural),
+        Some(namespace) if kind.namespaced() => format!("{base}/namespaces/{}/{}", encode(namespace), kind.plural),
         _ => format!("{base}/{}", kind.plural),
     }
 }
 
 /// Returns the path of one object.
 pub fn object(kind: &Kind, namespace: &str, name: &str) -> String {
-    format!("{}/{name}", collection(kind, Some(namespace)))
+    format!("{}/{}", collection(kind, Some(namespace)), encode(name))
+}
+
+/// Returns the name in `NAME` or `pod/NAME`, as `bowline get pods -o name` prints it.
+pub fn pod(word: &str) -> &str {
+    word.strip_prefix("pod/").or_else(|| word.strip_prefix("pods/")).unwrap_or(word)
 }
 
 /// Percent-encodes a path segment or query value (RFC 3986: everything but unreserved characters).

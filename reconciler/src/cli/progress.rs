@@ -75,7 +75,9 @@ pub fn verdict(application: &Application, commit: Option<&str>) -> Verdict {
     if let Some(held) = &status.held {
         return Verdict::Held(held.message.clone().unwrap_or_default());
     }
-    if let Some(rejected) = revision.rejected.as_ref().filter(|rejected| Some(&rejected.commit) == revision.seen.as_ref()) {
+    if let Some(rejected) =
+        revision.rejected.as_ref().filter(|rejected| Some(&rejected.commit) == revision.seen.as_ref())
+    {
         let text = |field: &Option<String>| field.clone().unwrap_or_default();
         if let Some(healthy) = revision.healthy.as_deref().filter(|_| revision.healthy != revision.applied) {
             let (reason, message) = (text(&rejected.reason), text(&rejected.message));
@@ -119,6 +121,7 @@ impl Progress {
     pub fn show(&mut self, rows: &[(&Application, Verdict)]) {
         let width = rows.iter().map(|(application, _)| application.meta().name.len()).max().unwrap_or(0);
         let terminal = std::io::stdout().is_terminal();
+        let columns = terminal.then(terminal_columns);
         let mut out = std::io::stdout().lock();
         if terminal && self.lines > 0 {
             // Up to the block's first line, and clear from there on.
@@ -128,7 +131,10 @@ impl Progress {
             let text = line(application, verdict, width);
             let key = application.meta().name.clone();
             if terminal || self.shown.get(&key) != Some(&text) {
-                let _unwritable = writeln!(out, "{}", if terminal { cut(&text) } else { &text });
+                let _unwritable = match columns {
+                    Some(columns) => writeln!(out, "{}", cut(&text, columns)),
+                    None => writeln!(out, "{text}"),
+                };
             }
             self.shown.insert(key, text);
         }
@@ -136,15 +142,27 @@ impl Progress {
     }
 }
 
-/// Cuts a line so that it does not wrap: the block above must keep its height.
-fn cut(text: &str) -> &str {
-    let columns = terminal_columns();
-    // Colour codes take no room on the screen; 9 is the most that one line holds.
-    text.char_indices().nth(columns + 9).map_or(text, |(index, _)| &text[..index])
+/// Cuts a line to a terminal's width so that it does not wrap: the block above must keep its height.
+fn cut(text: &str, columns: usize) -> String {
+    let mut out = String::new();
+    let (mut shown, mut in_code) = (0, false);
+    for c in text.chars() {
+        // Colour codes take no room on the screen, and those behind the cut still count.
+        in_code |= c == '\x1b';
+        if in_code || shown < columns {
+            out.push(c);
+        }
+        shown += usize::from(!in_code);
+        in_code &= c != 'm';
+    }
+    out
 }
 
 fn terminal_columns() -> usize {
-    std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(100)
+    match rustix::termios::tcgetwinsize(std::io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        _ => 80,
+    }
 }
 
 #[cfg(test)]
@@ -159,6 +177,12 @@ mod tests {
         let application: Application = serde_json::from_value(value).expect("an Application");
         let verdict = verdict(&application, commit);
         assert_eq!(format!("{} {}", verdict.word(), verdict.message()).trim_end(), expected, "{case}");
+    }
+
+    #[test]
+    fn a_line_is_cut_to_what_the_terminal_shows() {
+        assert_eq!(cut("web  \x1b[32mhealthy\x1b[0m  d18b394", 8), "web  \x1b[32mhea\x1b[0m");
+        assert_eq!(cut("web  healthy", 80), "web  healthy");
     }
 
     #[test]

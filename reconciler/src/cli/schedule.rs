@@ -33,9 +33,9 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<u8> {
         .with_context(|| format!("cannot read the schedule `{}`", args.expression))?;
     let zone = match (&args.tz, prefix) {
         (Some(_), Some(_)) => anyhow::bail!("the schedule names a time zone and so does `--tz`: give one of them"),
-        (Some(name), None) => {
-            name.parse().map_err(|_| anyhow::anyhow!("there is no time zone `{name}`: use an IANA name such as `Europe/Berlin`"))?
-        }
+        (Some(name), None) => name
+            .parse()
+            .map_err(|_| anyhow::anyhow!("there is no time zone `{name}`: use an IANA name such as `Europe/Berlin`"))?,
         (None, Some(zone)) => zone,
         (None, None) => chrono_tz::UTC,
     };

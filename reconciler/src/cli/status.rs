@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 
 use super::output::{self, Format, Tone};
 use super::progress::{self, Progress, Verdict, short, verdict};
-use super::{Context, exit, paths};
+use super::{Context, exit, paths, time};
 use crate::sync::{REQUESTED_AT, SYSTEM_NAMESPACE};
+
+/// How long `--wait` waits for one source to be read, at most: a fetch is bounded to less.
+const READ_MAX: Duration = Duration::from_secs(60);
 
 /// Show where the Applications stand
 ///
@@ -25,9 +28,9 @@ pub struct Args {
     /// Wait for a verdict on the newest commit
     #[arg(long)]
     wait: bool,
-    /// How many seconds to wait
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
-    timeout: u64,
+    /// How long `--wait` waits: seconds, or a span such as `10m`
+    #[arg(long, value_name = "TIME", default_value = "600s", requires = "wait", value_parser = time::span)]
+    timeout: Duration,
 }
 
 /// Runs the verb.
@@ -44,7 +47,12 @@ pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
             };
             output::machine(context.format, &value)?;
         }
-        Format::Human | Format::Wide | Format::Name => {
+        Format::Name => {
+            for application in &applications {
+                output::print(&format!("{}/{}\n", Application::kind().resource_name(), application.meta().name))?;
+            }
+        }
+        Format::Human | Format::Wide => {
             if applications.is_empty() {
                 eprintln!("there are no Applications; `bowline up REPO` makes one");
             }
@@ -57,9 +65,11 @@ pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
 }
 
 fn namespace(context: &Context) -> Option<&str> {
-    (!context.all_namespaces).then(|| {
-        if context.namespace_given { context.namespace.as_str() } else { SYSTEM_NAMESPACE }
-    })
+    match (context.all_namespaces, context.namespace_given) {
+        (true, _) => None,
+        (false, true) => Some(&context.namespace),
+        (false, false) => Some(SYSTEM_NAMESPACE),
+    }
 }
 
 async fn applications(context: &Context, name: Option<&str>) -> anyhow::Result<Vec<Application>> {
@@ -94,8 +104,12 @@ fn newest<'a>(commits: &'a BTreeMap<(String, String), String>, application: &App
 }
 
 async fn wait(context: &Context, args: &Args) -> anyhow::Result<u8> {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(args.timeout);
-    request(context, args).await?;
+    let deadline = tokio::time::Instant::now() + args.timeout;
+    if let Some(trouble) = request(context, args).await? {
+        // What runs may be healthy, but whether it is the newest commit cannot be known.
+        eprintln!("error: {trouble}");
+        return Ok(exit::FAILED);
+    }
     let mut progress = Progress::default();
     loop {
         let revision = revision(context).await?;
@@ -113,14 +127,15 @@ async fn wait(context: &Context, args: &Args) -> anyhow::Result<u8> {
             progress.show(&rows);
         }
         if tokio::time::timeout_at(deadline, change(context, revision)).await.is_err() {
-            eprintln!("no verdict after {} s", args.timeout);
+            eprintln!("no verdict after {} s", args.timeout.as_secs());
             return Ok(exit::FAILED);
         }
     }
 }
 
-/// Asks the sources of the shown Applications to look for commits now, and waits until they have.
-async fn request(context: &Context, args: &Args) -> anyhow::Result<()> {
+/// Asks the sources of the shown Applications to look for commits now, and waits until they have. Returns why one of
+/// them cannot be read.
+async fn request(context: &Context, args: &Args) -> anyhow::Result<Option<String>> {
     let stamp = Timestamp::from_system(std::time::SystemTime::now()).micros().to_string();
     let shown = applications(context, args.name.as_deref()).await?;
     let sources: BTreeSet<(String, String)> = shown
@@ -131,19 +146,31 @@ async fn request(context: &Context, args: &Args) -> anyhow::Result<()> {
         let path = paths::object(GitRepository::kind(), namespace, name);
         let patch = json!({"metadata": {"annotations": {REQUESTED_AT: stamp}}});
         context.client.merge_patch(&path, &patch).await?;
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(args.timeout.min(60));
+        let deadline = tokio::time::Instant::now() + args.timeout.min(READ_MAX);
         loop {
             let revision = revision(context).await?;
             let value = context.client.get(&path).await?;
             if value.pointer("/status/lastHandledReconcileAt").and_then(Value::as_str) == Some(stamp.as_str()) {
+                if let Some(message) = trouble(&value) {
+                    return Ok(Some(format!("cannot read the GitRepository `{name}`: {message}")));
+                }
                 break;
             }
             if tokio::time::timeout_at(deadline, change(context, revision)).await.is_err() {
-                anyhow::bail!("the GitRepository `{name}` was not read in time: see `bowline get gitrepo {name} -n {namespace}`");
+                anyhow::bail!(
+                    "the GitRepository `{name}` was not read in time: see `bowline get gitrepo {name} -n {namespace}`"
+                );
             }
         }
     }
-    Ok(())
+    Ok(None)
+}
+
+/// Returns why a GitRepository could not be read the last time, if so.
+fn trouble(repository: &Value) -> Option<&str> {
+    let conditions = repository.pointer("/status/conditions")?.as_array()?;
+    let ready = conditions.iter().find(|condition| condition["type"] == "Ready" && condition["status"] == "False")?;
+    ready.get("message")?.as_str()
 }
 
 /// Returns the store's revision.
@@ -179,7 +206,8 @@ fn details(application: &Application, verdict: &Verdict) -> String {
         ];
         let parts: Vec<String> =
             parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-        let line = format!("    {} objects: {}", summary.total, parts.join(", "));
+        let line =
+            format!("    {} object{}: {}", summary.total, if summary.total == 1 { "" } else { "s" }, parts.join(", "));
         out.push_str(&output::tone(Tone::Dim, &line));
         out.push('\n');
     }

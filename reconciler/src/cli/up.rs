@@ -10,7 +10,7 @@ use bowline_runtime::host::zygote::Zygote;
 use bowline_runtime::store::WatchFilter;
 
 use super::progress::{Progress, Verdict, verdict};
-use super::{Context, exit};
+use super::{Context, exit, time};
 use crate::daemon::{Daemon, Repository};
 use crate::source::{GitRef, RepoUrl};
 
@@ -32,10 +32,13 @@ pub struct Args {
     /// Leave when everything is healthy (exit code 0) or a commit is rejected (1); pods keep running
     #[arg(long)]
     once: bool,
-    /// How many seconds `--once` waits
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "once")]
-    timeout: u64,
+    /// How long `--once` waits: seconds, or a span such as `5m`
+    #[arg(long, value_name = "TIME", default_value = "300s", requires = "once", value_parser = time::span)]
+    timeout: Duration,
 }
+
+/// The least time between looks at all Applications while they change.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Runs the verb. Forks the zygote first, while the process has one thread and no secrets.
 pub fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
@@ -56,7 +59,8 @@ fn read_repository(text: &str, args: &Args) -> anyhow::Result<Repository> {
     let url = if text.contains("://") {
         text.to_owned()
     } else {
-        let path = PathBuf::from(text).canonicalize().with_context(|| format!("cannot find the repository `{text}`"))?;
+        let path =
+            PathBuf::from(text).canonicalize().with_context(|| format!("cannot find the repository `{text}`"))?;
         path.to_string_lossy().into_owned()
     };
     RepoUrl::parse(&url)?;
@@ -82,8 +86,8 @@ async fn serve(context: &Context, args: &Args, repository: Option<Repository>, z
     println!("bowline runs on {} (node {})", context.state_dir.display(), daemon.node_name());
     let outcome = tokio::select! {
         code = watch(&daemon, args.once) => code,
-        () = sleep_if(args.once, Duration::from_secs(args.timeout)) => {
-            println!("no verdict after {} s; the pods keep running", args.timeout);
+        () = sleep_if(args.once, args.timeout) => {
+            println!("no verdict after {} s; the pods keep running", args.timeout.as_secs());
             Ok(exit::FAILED)
         }
         () = stop_signal() => {
@@ -120,10 +124,16 @@ async fn watch(daemon: &Daemon, once: bool) -> anyhow::Result<u8> {
         if once && let Err(trouble) = fetched {
             return Err(trouble);
         }
-        if once && fetched.is_ok_and(|fetched| fetched) && !rows.is_empty() && rows.iter().all(|(_, verdict)| verdict.is_final()) {
+        if once
+            && fetched.is_ok_and(|fetched| fetched)
+            && !rows.is_empty()
+            && rows.iter().all(|(_, verdict)| verdict.is_final())
+        {
             return Ok(if rows.iter().all(|(_, verdict)| verdict.is_good()) { exit::OK } else { exit::FAILED });
         }
         watcher.next().await?;
+        // Many Applications change at once: a look at all of them for each would cost more than the work itself.
+        tokio::time::sleep(LOOK_EVERY).await;
         while watcher.try_next()?.is_some() {}
     }
 }

@@ -37,7 +37,11 @@ pub fn run(context: &Context, args: &Args) -> anyhow::Result<u8> {
                 output::print(&format!("{} {}\n", output::tone(Tone::Warn, "warning:"), output::printable(warning)))?;
             }
             for error in &report.errors {
-                output::print(&format!("{} {}\n", output::tone(Tone::Bad, "error:"), output::printable(&error.to_string())))?;
+                output::print(&format!(
+                    "{} {}\n",
+                    output::tone(Tone::Bad, "error:"),
+                    output::printable(&error.to_string())
+                ))?;
             }
             let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
             output::print(&format!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bowline_runtime::api::kinds::Application;
-use bowline_runtime::api::{Key, Timestamp, strict};
+use bowline_runtime::api::{Key, Timestamp, chain, strict};
 use bowline_runtime::host::agent::Agent;
 use bowline_runtime::host::image::ImageStore;
 use bowline_runtime::store::Snapshot;
@@ -120,20 +120,6 @@ impl Admin for DaemonAdmin {
             Ok(count)
         })
     }
-}
-
-/// Returns an error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let more = next.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = next.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -96,7 +96,8 @@ impl Daemon {
             clock: clock.clone(),
             entropy: entropy.clone(),
         });
-        let config = sync::Config { store: store.clone(), kinds, cache: dirs.git.clone(), clock: clock.clone(), entropy };
+        let config =
+            sync::Config { store: store.clone(), kinds, cache: dirs.git.clone(), clock: clock.clone(), entropy };
         let socket = state_dir.join(SOCKET);
         let listener = server::bind(&socket)?;
         let (down, downed) = tokio::sync::watch::channel(false);
@@ -180,7 +181,8 @@ impl Daemon {
             if status.last_handled_reconcile_at.as_deref() != Some(stamp) {
                 return Ok(false);
             }
-            let failed = status.conditions.iter().find(|condition| condition.type_ == "Ready" && condition.status == "False");
+            let failed =
+                status.conditions.iter().find(|condition| condition.type_ == "Ready" && condition.status == "False");
             if let Some(condition) = failed {
                 anyhow::bail!("{}", condition.message.as_deref().unwrap_or("the source cannot be read"));
             }
@@ -220,7 +222,7 @@ pub async fn remove_instance(state_dir: &Path) -> anyhow::Result<u64> {
     let dirs = Dirs::of(state_dir)?;
     let pods = std::fs::read_dir(&dirs.pods).map_or(0, |entries| entries.flatten().count());
     Engine::remove_instance(&dirs.engine(), &dirs.instance).await.context("cannot remove the pods")?;
-    for dir in [&dirs.volumes, &dirs.secrets] {
+    for dir in [dirs.volumes.as_path(), dirs.secrets.parent().unwrap_or(&dirs.secrets)] {
         match std::fs::remove_dir_all(dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot remove `{}`", dir.display()));
@@ -228,7 +230,26 @@ pub async fn remove_instance(state_dir: &Path) -> anyhow::Result<u64> {
             _ => {}
         }
     }
+    // The directories above hold nothing else; another instance's keeps the upper one.
+    for dir in dirs.secrets.ancestors().skip(1).take(2) {
+        let _in_use_or_gone = std::fs::remove_dir(dir);
+    }
     Ok(u64::try_from(pods).unwrap_or(u64::MAX))
+}
+
+/// Refuses a directory that is something else's: its mode is going to be changed to 0700, which would lock others out
+/// of `/tmp` or `/home`.
+fn claim(state_dir: &Path) -> anyhow::Result<()> {
+    let Ok(found) = std::fs::metadata(state_dir) else { return Ok(()) };
+    let shared = found.permissions().mode() & 0o077 != 0;
+    let own = state_dir.join("store.db").exists();
+    if shared && !own && std::fs::read_dir(state_dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        anyhow::bail!(
+            "`{}` holds files that are not bowline's: name an empty or new `--state-dir`",
+            state_dir.display()
+        );
+    }
+    Ok(())
 }
 
 /// The directories of an instance.
@@ -269,6 +290,7 @@ impl Dirs {
                 .and_then(|()| std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)))
                 .with_context(|| format!("cannot make the directory `{}`", dir.display()))
         };
+        claim(state_dir)?;
         private(state_dir)?;
         let dirs = Self::of(state_dir)?;
         for dir in [&dirs.images, &dirs.git, &dirs.pods, &dirs.logs, &dirs.volumes, &dirs.secrets] {

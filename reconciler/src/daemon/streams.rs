@@ -27,7 +27,12 @@ impl AgentStreams {
 }
 
 impl PodStreams for AgentStreams {
-    fn log<'a>(&'a self, namespace: &'a str, pod: &'a str, query: LogQuery) -> BoxFuture<'a, Result<LogStream, StatusError>> {
+    fn log<'a>(
+        &'a self,
+        namespace: &'a str,
+        pod: &'a str,
+        query: LogQuery,
+    ) -> BoxFuture<'a, Result<LogStream, StatusError>> {
         Box::pin(async move {
             let ago = |secs: u64| Timestamp::from_system(std::time::SystemTime::now()) - Duration::from_secs(secs);
             let count = |value: Option<u64>| value.map(|value| usize::try_from(value).unwrap_or(usize::MAX));
@@ -52,7 +57,12 @@ impl PodStreams for AgentStreams {
         })
     }
 
-    fn exec<'a>(&'a self, namespace: &'a str, pod: &'a str, query: ExecQuery) -> BoxFuture<'a, Result<ExecSession, StatusError>> {
+    fn exec<'a>(
+        &'a self,
+        namespace: &'a str,
+        pod: &'a str,
+        query: ExecQuery,
+    ) -> BoxFuture<'a, Result<ExecSession, StatusError>> {
         Box::pin(async move {
             if query.tty {
                 return Err(StatusError::bad_request("a terminal is not offered in this release: leave `tty` out"));

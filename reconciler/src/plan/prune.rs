@@ -77,7 +77,11 @@ pub(super) fn hold(
         return None;
     }
     let names: Vec<String> = deletions.iter().flat_map(|step| named(step, facts)).collect();
-    let agree = format!("to agree, annotate the Application with `{CONFIRM}: {commit}`");
+    let agree = if commit.is_empty() {
+        format!("to agree, commit it and annotate the Application with `{CONFIRM}` and the commit's id")
+    } else {
+        format!("to agree, annotate the Application with `{CONFIRM}: {commit}`")
+    };
     let held = |reason, message| Some(Hold { reason, message, deletions: names.clone() });
     if resolved.objects.is_empty() {
         let message = format!(

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bowline_runtime::api::chain;
+
 use crate::source::ReadError;
 
 /// A mistake in one place of one file.
@@ -123,15 +125,4 @@ fn nearest_names(names: &[String]) -> String {
 
 fn hint_text(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
-}
-
-/// Joins an error and its causes: a list of mistakes is printed line by line, without a place for chains.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

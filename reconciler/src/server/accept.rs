@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use super::limits::Limits;
 use super::patience::{Patience, Patient};
 
-/// The size of a request's head, and of the buffer that hyper reads into; beyond it, 431.
+/// The size of a request's head, and of the buffers of a connection; beyond it, 431.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// Headers of a request; beyond it, 431.
 const HEADERS_MAX: usize = 100;
@@ -118,6 +118,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
         .max_buf_size(HEADER_BYTES_MAX)
+        .max_header_size(HEADER_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .serve_connection(io, service)
         .with_upgrades()

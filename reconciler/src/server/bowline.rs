@@ -57,7 +57,8 @@ pub(super) async fn answer(
         "images" => {
             let ImagesBody { path } = read(body, limits.body_bytes, limits.body).await?;
             if !path.is_absolute() {
-                let message = format!("`path` must be absolute: `{}` means something else to each process", path.display());
+                let message =
+                    format!("`path` must be absolute: `{}` means something else to each process", path.display());
                 return Err(StatusError::bad_request(message));
             }
             json!({"images": admin.load_images(path).await?})
@@ -79,7 +80,8 @@ async fn read<T: for<'de> Deserialize<'de>>(body: Body, limit: usize, timeout: D
 async fn changes(store: &Store, query: &Query) -> Result<u64, StatusError> {
     let negative = |name, value: i64| refusal::parameter(name, &value.to_string(), "must not be negative");
     let seconds = query.number("timeoutSeconds")?;
-    let seconds = seconds.map(|given| u64::try_from(given).map_err(|_| negative("timeoutSeconds", given))).transpose()?;
+    let seconds =
+        seconds.map(|given| u64::try_from(given).map_err(|_| negative("timeoutSeconds", given))).transpose()?;
     let timeout = seconds.map_or(CHANGES_TIMEOUT, Duration::from_secs).min(CHANGES_TIMEOUT_MAX);
     let after = query.number("after")?;
     let after = after.map(|given| u64::try_from(given).map_err(|_| negative("after", given))).transpose()?;

@@ -49,6 +49,8 @@ const QUEUE: usize = 8;
 /// How long output may be silent after the command ended, before what still holds it open (a process that it left
 /// behind) is not waited for any more.
 const DRAIN_IDLE: Duration = Duration::from_millis(500);
+/// How long a client may take to agree that the session is over.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Starts the command and upgrades the connection.
 pub(super) async fn answer(mut call: Call) -> Result<Response, StatusError> {
@@ -127,11 +129,15 @@ async fn run(socket: WebSocket, session: ExecSession) {
                     break;
                 }
             }
-            () = &mut input => break,
+            // The client is gone: there is nobody to tell.
+            () = &mut input => return,
         }
     }
-    // The client may be gone: then there is nobody to tell.
-    drop(sink.send(Message::Close(Some(CloseFrame { code: close_code::NORMAL, reason: "".into() }))).await);
+    let close = CloseFrame { code: close_code::NORMAL, reason: "".into() };
+    if sink.send(Message::Close(Some(close))).await.is_ok() {
+        // The client closes too; hanging up before that would break what it still says. Late is as good as never.
+        drop(tokio::time::timeout(CLOSE_TIMEOUT, input).await);
+    }
 }
 
 type Output = Option<Box<dyn AsyncRead + Send + Unpin>>;

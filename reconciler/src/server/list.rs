@@ -135,7 +135,10 @@ fn snapshot(
     let Some(wanted) = wanted.filter(|wanted| *wanted != newest.revision()) else { return Ok(Some(newest)) };
     match call.server.pages.find(wanted, now) {
         None if token.is_none() => {
-            let message = format!("The resourceVersion for the provided list is too old: {wanted}, current: {}", newest.revision());
+            let message = format!(
+                "The resourceVersion for the provided list is too old: {wanted}, current: {}",
+                newest.revision()
+            );
             Err(refusal::expired(message))
         }
         found => Ok(found),

@@ -57,12 +57,16 @@ fn parse(query: &Query) -> Result<LogQuery, StatusError> {
     let since_seconds = number("sinceSeconds", 1)?;
     let since_time = query.text("sinceTime");
     if since_time.is_some() && since_seconds.is_some() {
-        errors.push(FieldError::forbidden("sinceSeconds", "at most one of `sinceTime` or `sinceSeconds` may be specified"));
+        errors.push(FieldError::forbidden(
+            "sinceSeconds",
+            "at most one of `sinceTime` or `sinceSeconds` may be specified",
+        ));
     }
     if !errors.is_empty() {
         return Err(refusal::options("PodLogOptions", &errors));
     }
-    let unreadable = |text: &str| refusal::parameter("sinceTime", text, "use RFC 3339, for example 2026-01-31T12:00:00Z");
+    let unreadable =
+        |text: &str| refusal::parameter("sinceTime", text, "use RFC 3339, for example 2026-01-31T12:00:00Z");
     Ok(LogQuery {
         container: query.text("container").unwrap_or_default().to_owned(),
         follow: query.flag("follow")?.unwrap_or(false),
@@ -139,7 +143,8 @@ mod tests {
         check("an init container by name", one.clone(), Some("i"), "i");
         check("an unknown name", one, Some("x"), "container x is not valid for pod web");
         check("the marked one", marked, None, "b");
-        let choose = "a container name must be specified for pod web, choose one of: [a b] or one of the init containers: [i]";
+        let choose =
+            "a container name must be specified for pod web, choose one of: [a b] or one of the init containers: [i]";
         check("several", two, None, choose);
     }
 }

@@ -92,7 +92,13 @@ impl View {
             Self::Metadata { version } => metadata(version, value),
             Self::Table { version, include } => {
                 let version_of = value.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
-                table(version, kind, vec![row(version, include, kind, value, now)], json!({"resourceVersion": version_of}), head)
+                table(
+                    version,
+                    kind,
+                    vec![row(version, include, kind, value, now)],
+                    json!({"resourceVersion": version_of}),
+                    head,
+                )
             }
         }
     }
@@ -173,9 +179,7 @@ fn table(version: &str, kind: &Kind, rows: Vec<Value>, metadata: Value, head: bo
 }
 
 fn heads(kind: &Kind) -> Value {
-    let head = |name: &str, ty: &str, format: &str, priority: u8| {
-        json!({"name": name, "type": ty, "format": format, "description": "", "priority": priority})
-    };
+    let head = |name: &str, ty: &str, format: &str, priority: u8| json!({"name": name, "type": ty, "format": format, "description": "", "priority": priority});
     let first = head("Name", "string", "name", 0);
     let columns = kind.columns.iter().map(|column| head(column.name, column.kind, "", u8::from(column.wide)));
     std::iter::once(first).chain(columns).collect()
@@ -218,7 +222,10 @@ mod tests {
         check("application/vnd.kubernetes.protobuf,application/json", "whole");
         check("application/vnd.kubernetes.protobuf, */*", "whole");
         check("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", "table meta.k8s.io/v1");
-        check("application/json;as=Table;v=v2;g=meta.k8s.io,application/json;as=Table;g=meta.k8s.io;v=v1beta1", "table meta.k8s.io/v1beta1");
+        check(
+            "application/json;as=Table;v=v2;g=meta.k8s.io,application/json;as=Table;g=meta.k8s.io;v=v1beta1",
+            "table meta.k8s.io/v1beta1",
+        );
         check("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", "metadata meta.k8s.io/v1");
         check("application/json;as=Banana;g=meta.k8s.io;v=v1,application/json", "whole");
         check("application/cbor", "406");

@@ -48,7 +48,8 @@ fn prefix(kind: &'static Kind) -> String {
 
 fn describe(kind: &'static Kind, paths: &mut Map<String, Value>, schemas: &mut Map<String, Value>) {
     let gvk = json!({"group": kind.group, "version": kind.version, "kind": kind.kind});
-    let parameter = |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}});
+    let parameter =
+        |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}});
     let written: Vec<Value> = ["dryRun", "fieldManager", "fieldValidation"].into_iter().map(parameter).collect();
     let operation = |action: &str, parameters: &[Value]| {
         json!({
@@ -57,8 +58,11 @@ fn describe(kind: &'static Kind, paths: &mut Map<String, Value>, schemas: &mut M
         })
     };
     let root = format!("/{}", prefix(kind));
-    let collection =
-        if kind.namespaced() { format!("{root}/namespaces/{{namespace}}/{}", kind.plural) } else { format!("{root}/{}", kind.plural) };
+    let collection = if kind.namespaced() {
+        format!("{root}/namespaces/{{namespace}}/{}", kind.plural)
+    } else {
+        format!("{root}/{}", kind.plural)
+    };
     let list = operation("list", &[]);
     paths.insert(format!("{root}/{}", kind.plural), json!({"get": list}));
     paths.insert(collection.clone(), json!({"get": list, "post": operation("post", &written)}));

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use bowline_runtime::api::{FieldError, FieldErrorKind, Kind};
-use bowline_runtime::store::objects::{DeleteOptions, Propagation, Selectors, StatusError, UnknownFields, WriteOptions};
+use bowline_runtime::store::objects::{
+    DeleteOptions, Propagation, Selectors, StatusError, UnknownFields, WriteOptions,
+};
 use serde_json::Value;
 
 use super::refusal;
@@ -90,7 +92,8 @@ impl ListOptions {
         let initial = query.flag("sendInitialEvents")?;
         check_match(query, watch, initial)?;
         let revision = query.text("resourceVersion");
-        let unreadable = |text: &str, error: std::num::ParseIntError| refusal::parameter("resourceVersion", text, error);
+        let unreadable =
+            |text: &str, error: std::num::ParseIntError| refusal::parameter("resourceVersion", text, error);
         Ok(Self {
             selectors,
             revision: revision.map(|text| text.parse().map_err(|error| unreadable(text, error))).transpose()?,
@@ -201,7 +204,11 @@ fn manager_errors(manager: &str) -> Vec<FieldError> {
         errors.push(FieldError::new(FieldErrorKind::TooLong, "fieldManager", "", why));
     }
     if manager.chars().any(char::is_control) {
-        errors.push(FieldError::invalid("fieldManager", format!("{manager:?}"), "should only contain printable characters"));
+        errors.push(FieldError::invalid(
+            "fieldManager",
+            format!("{manager:?}"),
+            "should only contain printable characters",
+        ));
     }
     errors
 }

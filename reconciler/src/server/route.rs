@@ -95,7 +95,8 @@ async fn route(server: Arc<Server>, request: Request) -> Result<Response, Status
     match path::parse(&path, kinds) {
         Target::Object(found) => {
             let ObjectPath { kind, namespace, name, subresource } = found;
-            let call = Call { kind, namespace, name: name.unwrap_or_default(), query, parts, server: Arc::clone(&server) };
+            let call =
+                Call { kind, namespace, name: name.unwrap_or_default(), query, parts, server: Arc::clone(&server) };
             objects(call, subresource.as_deref(), body).await
         }
         _ if parts.method != Method::GET => Err(refusal::unknown_path()),
@@ -151,7 +152,7 @@ fn health(server: &Server) -> Response {
 
 async fn objects(call: Call, subresource: Option<&str>, body: Body) -> Result<Response, StatusError> {
     // Refused before anything is done: a write that is stored is answered.
-    if subresource.is_none() {
+    if matches!(subresource, None | Some("status" | "finalize")) {
         call.view()?;
     }
     match subresource {

@@ -40,7 +40,9 @@ async fn patched(call: &Call, present: &Value, body: Body) -> Result<Value, Stat
             merge::json_patch(present, &patch).map_err(|error| StatusError::unprocessable(&error.to_string()))?
         }
         // A Scale has no lists: a strategic merge is a plain one.
-        "application/merge-patch+json" | "application/strategic-merge-patch+json" => merge::merge_patch(present, &patch),
+        "application/merge-patch+json" | "application/strategic-merge-patch+json" => {
+            merge::merge_patch(present, &patch)
+        }
         _ => return Err(refusal::media_type(&PATCHES)),
     };
     // The revision counts only where the patch itself names one.

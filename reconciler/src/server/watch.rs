@@ -20,11 +20,11 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
+use super::answer;
 use super::list::check_ahead;
 use super::negotiate::View;
 use super::options::ListOptions;
 use super::route::Call;
-use super::answer;
 
 /// How often a client learns of the revision that it has seen everything up to.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);

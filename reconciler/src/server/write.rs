@@ -5,9 +5,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use bowline_runtime::api::{FieldError, strict};
-use bowline_runtime::store::objects::{
-    Applier, Deleted, PatchKind, StatusError, UnknownFields, WriteOptions, Written,
-};
+use bowline_runtime::store::objects::{Applier, Deleted, PatchKind, StatusError, UnknownFields, WriteOptions, Written};
 use bytes::Bytes;
 use http::{StatusCode, header};
 use serde_json::{Value, json};
@@ -18,12 +16,8 @@ use super::route::{self, Call};
 use super::{answer, list, refusal};
 
 const APPLY: &str = "application/apply-patch+yaml";
-const PATCHES: [&str; 4] = [
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-    APPLY,
-];
+const PATCHES: [&str; 4] =
+    ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json", APPLY];
 
 /// Answers a `POST` to a collection.
 pub(super) async fn create(call: Call, body: Body) -> Result<Response, StatusError> {

@@ -54,6 +54,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 }
                 Some(done) = passes.join_next() => match done {
                     Ok((key, outcome)) => queue.done(key, outcome, shared.now()),
+                    // Cancelled: the daemon is leaving.
+                    Err(error) if error.is_cancelled() => {}
                     Err(error) => tracing::error!(%error, "a pass ended unexpectedly"),
                 },
                 () = tokio::time::sleep(pause) => queue.wake(shared.now()),

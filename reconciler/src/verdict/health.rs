@@ -125,7 +125,9 @@ fn deployment(object: &Value) -> Health {
         return Health::new(if paused { State::Suspended } else { State::Progressing }, message);
     }
     if total > updated {
-        return Health::progressing(format!("{} old replicas are still ending", total - updated));
+        let old = total - updated;
+        let s = if old == 1 { " is" } else { "s are" };
+        return Health::progressing(format!("{old} old replica{s} still there"));
     }
     if available < updated {
         return Health::progressing(format!("{available} of {updated} updated replicas are available"));
@@ -194,7 +196,7 @@ mod tests {
         };
         check("done", &deployment(3, 3, 3), State::Healthy, "");
         check("behind", &deployment(3, 1, 3), State::Progressing, "1 of 3 replicas are updated");
-        check("old ones left", &deployment(4, 3, 3), State::Progressing, "1 old replicas are still ending");
+        check("old ones left", &deployment(4, 3, 3), State::Progressing, "1 old replica is still there");
         check("not up yet", &deployment(3, 3, 2), State::Progressing, "2 of 3 updated replicas are available");
     }
 

@@ -1,5 +1,6 @@
 //! Errors that name a field, worded as Kubernetes words them.
 
+use std::error::Error;
 use std::fmt;
 
 /// What is wrong with one field.
@@ -71,7 +72,12 @@ impl FieldErrorKind {
 
 impl FieldError {
     /// Builds an error of this class.
-    pub fn new(kind: FieldErrorKind, path: impl Into<String>, value: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn new(
+        kind: FieldErrorKind,
+        path: impl Into<String>,
+        value: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
         Self { path: path.into(), kind, value: value.into(), detail: detail.into() }
     }
     /// A value must be given at `path`.
@@ -91,12 +97,59 @@ impl FieldError {
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.kind.label())?;
-        if !self.value.is_empty() && !matches!(self.kind, FieldErrorKind::Required | FieldErrorKind::Forbidden | FieldErrorKind::TooLong) {
+        if !self.value.is_empty()
+            && !matches!(self.kind, FieldErrorKind::Required | FieldErrorKind::Forbidden | FieldErrorKind::TooLong)
+        {
             write!(f, ": {}", self.value)?;
         }
         if !self.detail.is_empty() {
             write!(f, ": {}", self.detail)?;
         }
         Ok(())
+    }
+}
+
+/// Returns an error and its causes in one line, joined by `: `, for places that show one sentence: conditions, events,
+/// a terminal. What a cause only repeats is said once.
+pub fn chain(error: &dyn Error) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if texts.last().is_some_and(|last| text.starts_with(last.as_str())) {
+            texts.pop();
+        }
+        if !texts.iter().any(|before| before.contains(&text)) {
+            texts.push(text);
+        }
+        next = cause.source();
+    }
+    texts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Link(&'static str, #[source] Option<Box<Link>>);
+
+    #[track_caller]
+    fn check(case: &str, texts: &[&'static str], expected: &str) {
+        let link = texts.iter().rev().fold(None, |cause, text| Some(Box::new(Link(text, cause))));
+        assert_eq!(chain(&link.expect("an error")), expected, "{case}");
+    }
+
+    #[test]
+    fn a_chain_of_errors_says_each_thing_once() {
+        check("no cause", &["cannot read `a`"], "cannot read `a`");
+        check(
+            "causes in order",
+            &["cannot start", "cannot read `a`", "denied"],
+            "cannot start: cannot read `a`: denied",
+        );
+        check("said already", &["cannot read `a`: denied", "denied"], "cannot read `a`: denied");
+        check("said again and longer", &["cannot read `a`", "cannot read `a`: denied"], "cannot read `a`: denied");
     }
 }

@@ -18,7 +18,7 @@ pub mod strict;
 pub mod validate;
 pub mod value;
 
-pub use error::{FieldError, FieldErrorKind};
+pub use error::{FieldError, FieldErrorKind, chain};
 pub use meta::{LabelSelector, ObjectMeta, OwnerReference};
 pub use object::{Column, Key, Kind, Kinds, Object, Scale, Scope};
 pub use schema::{Field, ListKind, Schema, Struct, Type};

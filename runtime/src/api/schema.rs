@@ -140,15 +140,8 @@ pub struct Rules {
 
 impl Rules {
     /// No limit at all.
-    pub const NONE: Self = Self {
-        min: None,
-        max: None,
-        min_text: None,
-        max_len: None,
-        min_items: None,
-        one_of: &[],
-        format: Format::Any,
-    };
+    pub const NONE: Self =
+        Self { min: None, max: None, min_text: None, max_len: None, min_items: None, one_of: &[], format: Format::Any };
 }
 
 /// A named string format.

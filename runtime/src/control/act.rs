@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::api::{Key, Timestamp};
+use crate::store::events::{Importance, Recorder, Told};
 use crate::store::{Op, Precondition, Snapshot, Txn};
 
-use super::event::{Recorder, Told};
 use super::prepare::{PrepareError, Preparer};
-use super::{Action, Blocker, Importance};
+use super::{Action, Blocker};
 
 /// What one decision comes to.
 #[derive(Debug, Default)]
@@ -54,7 +54,14 @@ pub(super) fn transact(scene: &Scene<'_>, actions: &[Action], recorder: &mut Rec
             Action::Create { .. } => {}
             Action::Wait { on, until } => round.waits.push((on.clone(), *until)),
             Action::Event { on, importance, reason, message } => {
-                let told = Told { component: scene.controller, importance: *importance, reason, message };
+                let told = Told {
+                    component: scene.controller,
+                    host: None,
+                    field_path: None,
+                    importance: *importance,
+                    reason,
+                    message,
+                };
                 tell(scene, &mut changes, recorder, on, &told);
             }
             _ => change(scene, action, recorder, &mut changes, &mut round),
@@ -78,6 +85,8 @@ fn create_all(
             let message = format!("Created pod: {}", key.name);
             let told = Told {
                 component: scene.controller,
+                host: None,
+                field_path: None,
                 importance: Importance::Normal,
                 reason: "SuccessfulCreate",
                 message: &message,
@@ -126,7 +135,14 @@ fn refuse(
     message: &str,
 ) {
     if round.refused.is_none() {
-        let told = Told { component: scene.controller, importance: Importance::Warning, reason, message };
+        let told = Told {
+            component: scene.controller,
+            host: None,
+            field_path: None,
+            importance: Importance::Warning,
+            reason,
+            message,
+        };
         tell(scene, changes, recorder, scene.key, &told);
     }
 }
@@ -134,7 +150,8 @@ fn refuse(
 fn tell(scene: &Scene<'_>, changes: &mut Changes, recorder: &mut Recorder, on: &Key, told: &Told<'_>) {
     let about = current(scene, changes, on).or_else(|| scene.snapshot.get(on).map(|stored| stored.value().clone()));
     let Some(about) = about.filter(|_| is_open(scene.snapshot, &on.namespace)) else { return };
-    if let Some((key, value)) = recorder.record(scene.snapshot, &about, told, scene.now) {
+    let known = |key: &Key| scene.snapshot.get(key).map(|stored| stored.value().clone());
+    if let Some((key, value)) = recorder.record(known, &about, told, scene.now) {
         changes.insert(key, Some(value));
     }
 }

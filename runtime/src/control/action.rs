@@ -7,6 +7,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::api::{Key, Timestamp};
+use crate::store::events::Importance;
 
 /// One step of a decision. All steps of one decision happen together, or none.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,25 +77,6 @@ pub enum Action {
         /// One sentence for people.
         message: String,
     },
-}
-
-/// Whether an event reports trouble.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Importance {
-    /// Something went as planned.
-    Normal,
-    /// Something needs a look.
-    Warning,
-}
-
-impl Importance {
-    /// Returns the `type` of the Event object.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Normal => "Normal",
-            Self::Warning => "Warning",
-        }
-    }
 }
 
 /// What becomes of the objects that a deleted one owns (`propagationPolicy`).

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::api::{Key, Kinds, Timestamp};
+use crate::store::events::Recorder;
 use crate::store::objects::Entropy;
 use crate::store::{CommitError, Event, EventKind, Snapshot};
 
 use super::act::{Round, Scene, transact};
-use super::event::Recorder;
 use super::prepare::Preparer;
 use super::queue::{Item, Queue};
 use super::{Blocker, Change, Registered};

@@ -10,6 +10,15 @@ use crate::store::{CommitError, Store, WatchFilter, Watcher};
 use super::dispatch::{Dispatcher, Outcome, Waiting, Workshop, outcome};
 use super::{Action, Registered};
 
+/// What keeps a decision from being carried out, for simulations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Another writer was faster.
+    Conflict,
+    /// The store takes no write, as on a full disk.
+    Refused,
+}
+
 /// Controllers over a store, without tasks.
 pub struct Harness {
     store: Store,
@@ -39,13 +48,30 @@ impl Harness {
     /// # Errors
     /// The store took no write; the key comes back after a delay.
     pub fn step(&mut self, now: Timestamp) -> Result<bool, CommitError> {
+        self.step_failing(now, |_| 0, None)
+    }
+
+    /// As [`Harness::step`], with the ready key that `pick` chooses of so many, and with `fault` in place of the write:
+    /// for simulations of every order of events.
+    ///
+    /// # Errors
+    /// As [`Harness::step`]; [`Fault::Refused`] is one.
+    pub fn step_failing(
+        &mut self,
+        now: Timestamp,
+        pick: impl FnOnce(usize) -> usize,
+        fault: Option<Fault>,
+    ) -> Result<bool, CommitError> {
         self.follow();
+        self.dispatcher.shuffle(pick);
         let Some(item) = self.dispatcher.take(now) else { return Ok(false) };
         let controller = self.dispatcher.controllers[item.0];
         let snapshot = self.store.snapshot();
         let result = match self.workshop.decide(&controller, &snapshot, &item.1, now) {
             None => Outcome::Nothing,
             Some(round) if round.txn.ops.is_empty() => outcome(round, Ok(())),
+            Some(_) if fault == Some(Fault::Conflict) => Outcome::Overtaken,
+            Some(_) if fault == Some(Fault::Refused) => Outcome::Failed(CommitError::Full { path: "simulated".into() }),
             Some(mut round) => {
                 let committed = self.store.commit(std::mem::take(&mut round.txn));
                 outcome(round, committed.map(drop))
@@ -54,16 +80,6 @@ impl Harness {
         let failed = if let Outcome::Failed(error) = &result { Some(error.clone()) } else { None };
         self.dispatcher.finish(&item, result, now);
         failed.map_or(Ok(true), Err)
-    }
-
-    /// As [`Harness::step`], but with the ready key that `pick` chooses of so many: for simulations of every order.
-    ///
-    /// # Errors
-    /// As [`Harness::step`].
-    pub fn step_with(&mut self, now: Timestamp, pick: impl FnOnce(usize) -> usize) -> Result<bool, CommitError> {
-        self.follow();
-        self.dispatcher.shuffle(pick);
-        self.step(now)
     }
 
     /// Steps until no key is due, at most `steps_max` times, and returns how many steps there were.

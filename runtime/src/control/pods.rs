@@ -11,22 +11,22 @@ pub(super) fn phase(pod: &Pod) -> &str {
 }
 
 /// Whether all containers ended with success.
-pub(super) fn succeeded(pod: &Pod) -> bool {
+pub(crate) fn succeeded(pod: &Pod) -> bool {
     phase(pod) == "Succeeded"
 }
 
 /// Whether the pod ended with a failure.
-pub(super) fn failed(pod: &Pod) -> bool {
+pub(crate) fn failed(pod: &Pod) -> bool {
     phase(pod) == "Failed"
 }
 
 /// Whether the pod was told to stop.
-pub(super) fn terminating(pod: &Pod) -> bool {
+pub(crate) fn terminating(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_some()
 }
 
 /// Whether the pod counts as one that runs or will run.
-pub(super) fn active(pod: &Pod) -> bool {
+pub(crate) fn active(pod: &Pod) -> bool {
     !succeeded(pod) && !failed(pod) && !terminating(pod)
 }
 
@@ -56,7 +56,7 @@ pub(super) fn available_from(pod: &Pod, min_ready: i32) -> Option<Timestamp> {
 }
 
 /// Whether the pod has been ready for `min_ready` seconds.
-pub(super) fn available(pod: &Pod, min_ready: i32, now: Timestamp) -> bool {
+pub(crate) fn available(pod: &Pod, min_ready: i32, now: Timestamp) -> bool {
     available_from(pod, min_ready).is_some_and(|from| from <= now)
 }
 
@@ -78,7 +78,7 @@ pub(super) fn restarts_max(pod: &Pod) -> i32 {
 }
 
 /// Returns the node; `None` for a pod that has none yet.
-pub(super) fn node(pod: &Pod) -> Option<&str> {
+pub(crate) fn node(pod: &Pod) -> Option<&str> {
     pod.spec.node_name.as_deref().filter(|node| !node.is_empty())
 }
 

@@ -97,6 +97,7 @@ impl Worker {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the loop sleeps until the next deadline that a decision named")]
 async fn dispatch(mut dispatcher: Dispatcher, worker: Arc<Worker>, mut stopped: watch::Receiver<bool>) {
     let (store, clock) = (worker.store.clone(), Arc::clone(&worker.clock));
     let (sender, mut finished) = mpsc::unbounded_channel::<(Item, Outcome)>();

@@ -259,6 +259,7 @@ impl Shared {
     }
 
     /// Blocks until a revision beyond `seen` is published; `false` where `deadline` comes first.
+    #[expect(clippy::disallowed_methods, reason = "a blocked thread waits for so long and no longer")]
     pub(super) fn wait_beyond(&self, seen: u64, deadline: Instant) -> bool {
         let mut revision = self.tick.0.lock().unwrap_or_else(PoisonError::into_inner);
         while *revision <= seen {

@@ -14,6 +14,7 @@
 
 mod checksum;
 mod disk;
+pub mod events;
 mod history;
 mod lock;
 mod log;

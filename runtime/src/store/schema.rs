@@ -3,6 +3,8 @@
 //! Responsible for: creating it, refusing a foreign or newer one before anything in it changes, the settings of the
 //! connection. A change of the layout raises [`VERSION`] and adds a migration that is one transaction.
 
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -61,6 +63,13 @@ fn check_files(path: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// Makes the file readable by its owner alone: it holds Secrets. SQLite gives its other files the same mode.
+fn private(path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::File { path: path.to_owned(), source };
+    let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    open.and_then(|file| file.set_permissions(Permissions::from_mode(0o600))).map_err(failed)
+}
+
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -71,6 +80,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 pub(super) fn connect(path: &Path) -> Result<Connection, OpenError> {
     let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
     check_files(path)?;
+    private(path)?;
     let connection = Connection::open(path).map_err(failed)?;
     // Until the version is known nothing may change, not even by moving the write-ahead log on close.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;

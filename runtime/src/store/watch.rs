@@ -117,6 +117,7 @@ impl Watcher {
     ///
     /// # Errors
     /// Events that were not read yet are forgotten.
+    #[expect(clippy::disallowed_methods, reason = "a blocked thread waits for so long and no longer")]
     pub fn next_blocking(&mut self, timeout: Duration) -> Result<Option<Arc<Event>>, Expired> {
         let deadline = Instant::now() + timeout;
         loop {

@@ -63,7 +63,7 @@ spec: {{source: {{name: shop}}, targetNamespace: default}}
     // The server goes: everything goes on.
     let running = host.census().of_pods();
     drop(server);
-    host.run(&["status", "shop", "--wait", "--timeout", "3"]).expect(1);
+    host.run(&["status", "shop", "--wait", "--timeout", "30"]).expect(1).says(&["cannot reach", "healthy"]);
     assert_eq!(host.census().of_pods(), running);
     host.down();
 }

@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, UnixStream};
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 
-use super::rig::{rig, within};
+use super::rig::{PODS, pod, rig, within};
 
 struct Kubectl {
     server: String,
@@ -79,9 +79,10 @@ async fn kubectl_works_as_with_kubernetes() {
         return;
     }
     let rig = rig().await;
+    rig.post(PODS, &pod("p")).await.expect_code(201);
     let kubectl = Kubectl::start(rig.socket(), rig.dir.path()).await;
     let blue = MANIFEST.replace("blue", "green");
-    let steps: [(&str, &str, bool, &str); 22] = [
+    let steps: [(&str, &str, bool, &str); 27] = [
         ("version", "", true, "Server Version: v1."),
         ("create -f -", MANIFEST, true, "deployment.apps/web created"),
         ("create -f -", MANIFEST, false, "already exists"),
@@ -100,6 +101,11 @@ async fn kubectl_works_as_with_kubernetes() {
         ("scale deploy web --replicas=3", "", true, "scaled"),
         ("get deploy web -o jsonpath={.spec.replicas}{.spec.template.spec.containers[0].image}", "", true, "3web:2"),
         ("describe deploy web", "", true, "Name:                   web"),
+        ("logs p --tail=3", "", true, "default/p/main Some(3) false"),
+        ("logs p --previous", "", false, "previous terminated container \"main\" in pod \"p\" not found"),
+        ("exec p -- echo hello", "", true, "hello"),
+        ("exec -i p -- tr a-z A-Z", "input", true, "INPUT"),
+        ("exec p -- false", "", false, "command terminated with exit code 1"),
         ("explain deployment.spec.replicas", "", true, "FIELD: replicas <integer>"),
         ("api-resources", "", true, "deployments"),
         ("delete cm,deploy --all", "", true, "configmap \"settings\" deleted"),

@@ -30,7 +30,8 @@ async fn a_change_is_answered_when_it_comes_and_otherwise_at_the_timeout() {
 #[tokio::test]
 async fn the_daemon_is_asked_what_only_it_knows() {
     let rig = rig().await;
-    let application = json!({"application": "a/b", "targetNamespace": "a", "objects": [{"value": {}, "place": "x.yaml:1"}]});
+    let application =
+        json!({"application": "a/b", "targetNamespace": "a", "objects": [{"value": {}, "place": "x.yaml:1"}]});
     let send = async |path: &str, body| rig.client.send(Method::POST, path, &body).await;
     let plans = send("/bowline/v1/plan", json!({"applications": [application]})).await.expect("a plan");
     assert_eq!(plans, json!({"plans": [{"application": "a/b", "objects": 1}]}));

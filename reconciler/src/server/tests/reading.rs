@@ -36,7 +36,12 @@ async fn every_advertised_resource_lists_and_watches() {
 async fn discovery_names_subresources_and_short_names() {
     let rig = rig().await;
     let names = |list: &Value| -> Vec<String> {
-        list["resources"].as_array().expect("rows").iter().map(|row| row["name"].as_str().expect("a name").to_owned()).collect()
+        list["resources"]
+            .as_array()
+            .expect("rows")
+            .iter()
+            .map(|row| row["name"].as_str().expect("a name").to_owned())
+            .collect()
     };
     let core = rig.get("/api/v1").await.value();
     for expected in ["pods", "pods/status", "pods/log", "pods/exec", "namespaces/finalize", "configmaps"] {
@@ -46,7 +51,10 @@ async fn discovery_names_subresources_and_short_names() {
     let row = |name: &str| apps["resources"].as_array().expect("rows").iter().find(|row| row["name"] == name).cloned();
     assert_eq!(row("deployments").expect("a row")["shortNames"], json!(["deploy"]));
     let scale = row("deployments/scale").expect("a row");
-    assert_eq!((&scale["group"], &scale["version"], &scale["kind"]), (&json!("autoscaling"), &json!("v1"), &json!("Scale")));
+    assert_eq!(
+        (&scale["group"], &scale["version"], &scale["kind"]),
+        (&json!("autoscaling"), &json!("v1"), &json!("Scale"))
+    );
     assert!(rig.get("/version").await.value()["gitVersion"].as_str().is_some_and(|text| text.starts_with("v1.")));
     for path in ["/healthz", "/livez", "/readyz"] {
         assert_eq!(&rig.get(path).await.expect_code(200).body[..], b"ok");
@@ -68,9 +76,21 @@ async fn what_is_not_there_is_answered_with_a_status() {
         ("GET", "/api/v1/namespaces/default/configmaps/a/scale", gone),
         ("GET", "/api/v1/namespaces/default/configmaps/a/status", gone),
         ("GET", "/api/v1/namespaces/default/configmaps/a/banana", gone),
-        ("POST", "/api/v1/namespaces/default/configmaps/a", "405 MethodNotAllowed: the server does not allow this method on the requested resource"),
-        ("DELETE", "/api/v1/namespaces", "405 MethodNotAllowed: the server does not allow this method on the requested resource"),
-        ("POST", "/api/v1/configmaps", "405 MethodNotAllowed: the server does not allow this method on the requested resource"),
+        (
+            "POST",
+            "/api/v1/namespaces/default/configmaps/a",
+            "405 MethodNotAllowed: the server does not allow this method on the requested resource",
+        ),
+        (
+            "DELETE",
+            "/api/v1/namespaces",
+            "405 MethodNotAllowed: the server does not allow this method on the requested resource",
+        ),
+        (
+            "POST",
+            "/api/v1/configmaps",
+            "405 MethodNotAllowed: the server does not allow this method on the requested resource",
+        ),
     ];
     for (method, path, expected) in rows {
         assert_eq!(rig.send(method, path, &[], "").await.told(), expected, "{method} {path}");
@@ -193,9 +213,15 @@ async fn schemas_say_what_a_patch_takes() {
     let patch = &group["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
     assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
     assert!(patch["parameters"].as_array().is_some_and(|list| list.iter().any(|one| one["name"] == "fieldValidation")));
-    assert_eq!(group.pointer("/components/schemas/apps.v1.Deployment/properties/spec/properties/replicas/type"), Some(&json!("integer")));
+    assert_eq!(
+        group.pointer("/components/schemas/apps.v1.Deployment/properties/spec/properties/replicas/type"),
+        Some(&json!("integer"))
+    );
     let old = rig.get("/openapi/v2").await.expect_code(200);
-    assert_eq!((old.headers["content-type"].to_str().ok(), old.body.len()), (Some("application/com.github.proto-openapi.spec.v2.v1.0+protobuf"), 0));
+    assert_eq!(
+        (old.headers["content-type"].to_str().ok(), old.body.len()),
+        (Some("application/com.github.proto-openapi.spec.v2.v1.0+protobuf"), 0)
+    );
 }
 
 #[tokio::test]

@@ -58,7 +58,9 @@ pub async fn rig_with(options: Options, limits: Limits) -> Rig {
         Store::memory_with(options),
         kinds::builtin(),
         Arc::new(|| Timestamp::from_system(SystemTime::now())),
-        Arc::new(move || u128::from(entropy.fetch_add(1, Ordering::Relaxed)).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
+        Arc::new(move || {
+            u128::from(entropy.fetch_add(1, Ordering::Relaxed)).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+        }),
     );
     let dir = TempDir::new().expect("a temporary directory");
     let listener = bind(&dir.path().join(SOCKET)).expect("the socket is free");
@@ -124,7 +126,8 @@ impl Rig {
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("a connection");
         tokio::spawn(connection);
         let method: Method = method.parse().expect("a method");
-        let mut request = Request::builder().method(method).uri(path).header("host", "x").header("user-agent", "test/1");
+        let mut request =
+            Request::builder().method(method).uri(path).header("host", "x").header("user-agent", "test/1");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -234,7 +237,8 @@ impl PodStreams for Local {
         let told = format!("{namespace}/{pod}/{} {:?} {}\n", query.container, query.tail_lines, query.follow);
         async move {
             if query.previous {
-                let message = format!("previous terminated container \"{}\" in pod \"{pod}\" not found", query.container);
+                let message =
+                    format!("previous terminated container \"{}\" in pod \"{pod}\" not found", query.container);
                 return Err(StatusError::bad_request(message));
             }
             let first = stream::iter([Ok(Bytes::from(told)), Ok(Bytes::from_static(b"second\n"))]);
@@ -243,12 +247,7 @@ impl PodStreams for Local {
         .boxed()
     }
 
-    fn exec<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        query: ExecQuery,
-    ) -> BoxFuture<'a, Result<ExecSession, StatusError>> {
+    fn exec<'a>(&'a self, _: &'a str, _: &'a str, query: ExecQuery) -> BoxFuture<'a, Result<ExecSession, StatusError>> {
         let piped = |wanted: bool| if wanted { Stdio::piped() } else { Stdio::null() };
         async move {
             let mut child = Command::new(&query.command[0])
@@ -277,7 +276,9 @@ impl PodStreams for Local {
 
 impl Admin for Local {
     fn plan(&self, applications: Vec<PlanRequest>) -> BoxFuture<'_, Result<Vec<Value>, StatusError>> {
-        let plans = applications.iter().map(|request| json!({"application": request.application, "objects": request.objects.len()}));
+        let plans = applications
+            .iter()
+            .map(|request| json!({"application": request.application, "objects": request.objects.len()}));
         std::future::ready(Ok(plans.collect())).boxed()
     }
     fn load_images(&self, path: PathBuf) -> BoxFuture<'_, Result<Vec<LoadedImage>, StatusError>> {

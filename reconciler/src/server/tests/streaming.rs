@@ -28,8 +28,14 @@ async fn a_log_comes_as_text() {
         ("x/log", "404 NotFound: pods \"x\" not found"),
         ("p/log?container=x", "400 BadRequest: container x is not valid for pod p"),
         ("p/log?previous=true", "400 BadRequest: previous terminated container \"main\" in pod \"p\" not found"),
-        ("p/log?tailLines=-1", "422 Invalid: PodLogOptions \"\" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0"),
-        ("p/log?sinceTime=x", "400 BadRequest: invalid value \"x\" of the query parameter `sinceTime`: use RFC 3339, for example 2026-01-31T12:00:00Z"),
+        (
+            "p/log?tailLines=-1",
+            "422 Invalid: PodLogOptions \"\" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0",
+        ),
+        (
+            "p/log?sinceTime=x",
+            "400 BadRequest: invalid value \"x\" of the query parameter `sinceTime`: use RFC 3339, for example 2026-01-31T12:00:00Z",
+        ),
     ];
     for (path, expected) in rows {
         assert_eq!(rig.get(&format!("{PODS}/{path}")).await.told(), expected, "{path}");
@@ -80,15 +86,30 @@ async fn a_command_has_its_streams_and_its_exit_code() {
     let query = format!("stdout=true&stderr=true&{}", shell("echo out; echo err >&2; exit 7"));
     let (out, err, status) = exec(&rig, &query, b"").await;
     assert_eq!((out.as_str(), err.as_str()), ("out\n", "err\n"));
-    assert_eq!((&status["reason"], &status["details"]["causes"][0]["message"]), (&json!("NonZeroExitCode"), &json!("7")));
+    assert_eq!(
+        (&status["reason"], &status["details"]["causes"][0]["message"]),
+        (&json!("NonZeroExitCode"), &json!("7"))
+    );
     let (out, _, status) = exec(&rig, "stdin=true&stdout=true&command=tr&command=a-z&command=A-Z", b"hello").await;
-    assert_eq!((out.as_str(), &status["status"]), ("HELLO", &json!("Success")), "the end of the input ends the command");
+    assert_eq!(
+        (out.as_str(), &status["status"]),
+        ("HELLO", &json!("Success")),
+        "the end of the input ends the command"
+    );
     let many = format!("stdout=true&{}", shell("seq 1 200000"));
     let (out, _, status) = exec(&rig, &many, b"").await;
-    assert_eq!((out.lines().count(), &status["status"]), (200_000, &json!("Success")), "all output comes before the end");
+    assert_eq!(
+        (out.lines().count(), &status["status"]),
+        (200_000, &json!("Success")),
+        "all output comes before the end"
+    );
     let left = format!("stdout=true&{}", shell("sleep 30 & echo done"));
     let (out, _, status) = exec(&rig, &left, b"").await;
-    assert_eq!((out.as_str(), &status["status"]), ("done\n", &json!("Success")), "a process left behind is not waited for");
+    assert_eq!(
+        (out.as_str(), &status["status"]),
+        ("done\n", &json!("Success")),
+        "a process left behind is not waited for"
+    );
 }
 
 #[tokio::test]
@@ -100,7 +121,11 @@ async fn what_cannot_run_is_refused_before_the_upgrade() {
         ("p/exec?command=ls", 400, "you must specify at least 1 of stdin, stdout, stderr"),
         ("p/exec?command=ls&stdout=true&container=x", 400, "container x is not valid for pod p"),
         ("waiting/exec?command=ls&stdout=true", 400, "pod waiting does not have a host assigned"),
-        ("p/exec?command=/no/such&stdout=true", 500, "Internal error occurred: cannot start `/no/such`: No such file or directory (os error 2)"),
+        (
+            "p/exec?command=/no/such&stdout=true",
+            500,
+            "Internal error occurred: cannot start `/no/such`: No such file or directory (os error 2)",
+        ),
     ];
     for (path, code, expected) in rows {
         match rig.client.upgrade(&format!("{PODS}/{path}")).await {

@@ -68,7 +68,8 @@ async fn one_object_can_be_watched_by_its_path_or_by_a_field() {
     let rig = rig().await;
     let from = rig.config("a", json!({})).await;
     let mut by_path = rig.watch(&format!("{CONFIGS}/b?watch=true&resourceVersion={from}")).await;
-    let mut by_field = rig.watch(&format!("{CONFIGS}?watch=true&fieldSelector=metadata.name%3Db&resourceVersion={from}")).await;
+    let mut by_field =
+        rig.watch(&format!("{CONFIGS}?watch=true&fieldSelector=metadata.name%3Db&resourceVersion={from}")).await;
     rig.patch(&format!("{CONFIGS}/a"), MERGE, &json!({"data": {"a": "2"}})).await.expect_code(200);
     rig.config("b", json!({})).await;
     assert_eq!((by_path.told().await, by_field.told().await), ("ADDED b".to_owned(), "ADDED b".to_owned()));
@@ -78,7 +79,9 @@ async fn one_object_can_be_watched_by_its_path_or_by_a_field() {
 async fn initial_events_end_with_a_marked_bookmark() {
     let rig = rig().await;
     let made = rig.config("a", json!({})).await;
-    let path = format!("{CONFIGS}?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
+    let path = format!(
+        "{CONFIGS}?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
+    );
     let mut lines = rig.watch(&path).await;
     assert_eq!(lines.told().await, "ADDED a");
     let bookmark = lines.next().await.expect("a bookmark");

@@ -107,7 +107,10 @@ async fn unknown_and_duplicate_fields_are_told_as_asked() {
         "400 BadRequest: strict decoding error: unknown field \"date\" (did you mean \"data\"?), duplicate field \"data.a\""
     );
     let warned = create("b", "").await.expect_code(201);
-    let expected = ["299 - \"duplicate field \\\"data.a\\\"\"", "299 - \"unknown field \\\"date\\\" (did you mean \\\"data\\\"?)\""];
+    let expected = [
+        "299 - \"duplicate field \\\"data.a\\\"\"",
+        "299 - \"unknown field \\\"date\\\" (did you mean \\\"data\\\"?)\"",
+    ];
     assert_eq!(warned.warnings(), expected);
     assert_eq!(warned.value()["data"]["a"], "2", "the last one counts");
     assert!(create("c", "?fieldValidation=Ignore").await.expect_code(201).warnings().is_empty());
@@ -135,14 +138,49 @@ async fn mistakes_are_worded_as_kubernetes_words_them() {
     let mut negative = deployment("web");
     negative["spec"]["replicas"] = json!(-1);
     let rows = [
-        ("exists", CONFIGS, json!({"metadata": {"name": "a"}}).to_string(), "409 AlreadyExists: configmaps \"a\" already exists"),
-        ("another kind", CONFIGS, json!({"kind": "Secret"}).to_string(), "400 BadRequest: the kind in the data (\"Secret\") does not match the expected (ConfigMap)"),
-        ("another namespace", CONFIGS, json!({"metadata": {"name": "b", "namespace": "x"}}).to_string(), "400 BadRequest: the namespace of the provided object does not match the namespace sent on the request: `x` is not `default`"),
-        ("no namespace", "/api/v1/namespaces/x/configmaps", json!({"metadata": {"name": "b"}}).to_string(), "404 NotFound: namespaces \"x\" not found"),
-        ("a value", DEPLOYMENTS, negative.to_string(), "422 Invalid: Deployment.apps \"web\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0"),
-        ("no JSON", CONFIGS, "{".to_owned(), "400 BadRequest: the body of the request is not valid JSON: EOF while parsing an object at line 1 column 1"),
+        (
+            "exists",
+            CONFIGS,
+            json!({"metadata": {"name": "a"}}).to_string(),
+            "409 AlreadyExists: configmaps \"a\" already exists",
+        ),
+        (
+            "another kind",
+            CONFIGS,
+            json!({"kind": "Secret"}).to_string(),
+            "400 BadRequest: the kind in the data (\"Secret\") does not match the expected (ConfigMap)",
+        ),
+        (
+            "another namespace",
+            CONFIGS,
+            json!({"metadata": {"name": "b", "namespace": "x"}}).to_string(),
+            "400 BadRequest: the namespace of the provided object does not match the namespace sent on the request: `x` is not `default`",
+        ),
+        (
+            "no namespace",
+            "/api/v1/namespaces/x/configmaps",
+            json!({"metadata": {"name": "b"}}).to_string(),
+            "404 NotFound: namespaces \"x\" not found",
+        ),
+        (
+            "a value",
+            DEPLOYMENTS,
+            negative.to_string(),
+            "422 Invalid: Deployment.apps \"web\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+        ),
+        (
+            "no JSON",
+            CONFIGS,
+            "{".to_owned(),
+            "400 BadRequest: the body of the request is not valid JSON: EOF while parsing an object at line 1 column 1",
+        ),
         ("no object", CONFIGS, "[]".to_owned(), "400 BadRequest: the body of the request must be a JSON object"),
-        ("nothing", CONFIGS, String::new(), "400 BadRequest: the body of the request is not valid JSON: EOF while parsing a value at line 1 column 0"),
+        (
+            "nothing",
+            CONFIGS,
+            String::new(),
+            "400 BadRequest: the body of the request is not valid JSON: EOF while parsing a value at line 1 column 0",
+        ),
     ];
     for (case, path, body, expected) in rows {
         assert_eq!(rig.send("POST", path, &[JSON], body).await.told(), expected, "{case}");
@@ -192,7 +230,9 @@ async fn a_deletion_heeds_its_options() {
     let uid = made["metadata"]["uid"].as_str().expect("a uid");
     assert_eq!(
         rig.send("DELETE", &path, &[JSON], other).await.told(),
-        format!("409 Conflict: Operation cannot be fulfilled on pods \"p\": Precondition failed: UID in precondition: x, UID in object meta: {uid}")
+        format!(
+            "409 Conflict: Operation cannot be fulfilled on pods \"p\": Precondition failed: UID in precondition: x, UID in object meta: {uid}"
+        )
     );
     let going = rig.send("DELETE", &format!("{path}?gracePeriodSeconds=7"), &[], "").await.expect_code(200).value();
     assert_eq!((&going["kind"], &going["metadata"]["deletionGracePeriodSeconds"]), (&json!("Pod"), &json!(7)));
@@ -201,8 +241,14 @@ async fn a_deletion_heeds_its_options() {
     assert_eq!(gone["kind"], "Pod");
     rig.get(&path).await.expect_code(404);
     let rows = [
-        ("?propagationPolicy=Some", "422 Invalid: DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"Some\": supported values: \"Foreground\", \"Background\", \"Orphan\""),
-        ("?gracePeriodSeconds=x", "400 BadRequest: invalid value \"x\" of the query parameter `gracePeriodSeconds`: invalid digit found in string"),
+        (
+            "?propagationPolicy=Some",
+            "422 Invalid: DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"Some\": supported values: \"Foreground\", \"Background\", \"Orphan\"",
+        ),
+        (
+            "?gracePeriodSeconds=x",
+            "400 BadRequest: invalid value \"x\" of the query parameter `gracePeriodSeconds`: invalid digit found in string",
+        ),
     ];
     for (query, expected) in rows {
         assert_eq!(rig.send("DELETE", &format!("{path}{query}"), &[], "").await.told(), expected);
@@ -217,7 +263,8 @@ async fn a_collection_is_deleted_by_selector() {
     let rig = rig().await;
     rig.config("a", json!({"app": "web"})).await;
     rig.config("b", json!({"app": "db"})).await;
-    let gone = rig.send("DELETE", &format!("{CONFIGS}?labelSelector=app%3Dweb"), &[], "").await.expect_code(200).value();
+    let gone =
+        rig.send("DELETE", &format!("{CONFIGS}?labelSelector=app%3Dweb"), &[], "").await.expect_code(200).value();
     assert_eq!((&gone["kind"], gone["items"].as_array().map(Vec::len)), (&json!("ConfigMapList"), Some(1)));
     rig.get(&format!("{CONFIGS}/a")).await.expect_code(404);
     rig.get(&format!("{CONFIGS}/b")).await.expect_code(200);
@@ -238,7 +285,10 @@ async fn a_workload_is_scaled_by_its_subresource() {
     rig.send("PUT", &path, &[JSON], put.to_string()).await.expect_code(409);
     assert_eq!(rig.get(&format!("{DEPLOYMENTS}/web")).await.value()["spec"]["replicas"], 2);
     let told = rig.patch(&path, MERGE, &json!({"spec": {"replicas": -1}})).await.told();
-    assert_eq!(told, "422 Invalid: Scale.autoscaling \"\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0");
+    assert_eq!(
+        told,
+        "422 Invalid: Scale.autoscaling \"\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0"
+    );
 }
 
 #[tokio::test]
@@ -248,7 +298,11 @@ async fn a_namespace_goes_when_it_is_finalized() {
     let going = rig.send("DELETE", path, &[], "").await.expect_code(200).value();
     assert_eq!(going["status"]["phase"], "Terminating");
     let told = rig.post(CONFIGS, &json!({"metadata": {"name": "a"}})).await;
-    assert!(told.told().starts_with("403 Forbidden: configmaps \"a\" is forbidden: unable to create new content"), "{}", told.told());
+    assert!(
+        told.told().starts_with("403 Forbidden: configmaps \"a\" is forbidden: unable to create new content"),
+        "{}",
+        told.told()
+    );
     assert_eq!(told.value()["details"]["causes"][0]["reason"], "NamespaceTerminating");
     let mut last = going.clone();
     last["spec"]["finalizers"] = json!([]);

@@ -38,7 +38,7 @@ fn a_run_starts_at_its_minute_and_is_named_after_it() {
     let mut world = world("*/5 * * * *", json!({}));
     assert_eq!(world.harness.next_due(), Some(crate::control::testkit::START + std::time::Duration::from_secs(300)));
     world.pass(299);
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!(jobs(&world), "");
     world.pass(1);
     world.settle();
@@ -48,7 +48,7 @@ fn a_run_starts_at_its_minute_and_is_named_after_it() {
     assert_eq!(status.last_schedule_time.map(|time| time.to_string()).as_deref(), Some("2026-01-01T00:05:00Z"));
     let annotations = &world.list::<Job>()[0].metadata.annotations;
     assert_eq!(annotations["batch.kubernetes.io/cronjob-scheduled-timestamp"], "2026-01-01T00:05:00Z");
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     let status = cron_job(&world).status.expect("has a status");
     assert_eq!((status.active.len(), status.last_successful_time.is_some()), (0, true));
     assert_eq!((count_of(&world, "SuccessfulCreate"), count_of(&world, "SawCompletedJob")), (1, 1));
@@ -58,7 +58,7 @@ fn a_run_starts_at_its_minute_and_is_named_after_it() {
 fn only_the_latest_of_many_missed_runs_is_started() {
     let mut world = world("* * * * *", json!({}));
     world.pass(3600 * 3);
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!(jobs(&world), (FIRST + 180).to_string());
     assert_eq!(count_of(&world, "TooManyMissedTimes"), 1);
 }
@@ -67,10 +67,10 @@ fn only_the_latest_of_many_missed_runs_is_started() {
 fn a_run_that_is_later_than_its_deadline_is_left_out() {
     let mut world = world("0 * * * *", json!({ "startingDeadlineSeconds": 60 }));
     world.pass(3600 + 61);
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!(jobs(&world), "");
     world.pass(3600 - 10);
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!(jobs(&world), (FIRST + 120).to_string());
 }
 
@@ -86,7 +86,7 @@ fn a_run_may_wait_for_the_last_one_or_replace_it_or_run_beside_it() {
         let mut world = world("* * * * *", json!({ "concurrencyPolicy": policy }));
         for _ in 0..2 {
             world.pass(60);
-            world.live(|_| Fate::NeverReady);
+            world.live(|_| Fate::Runs);
         }
         assert_eq!(jobs(&world), expected, "{policy}");
         let pods = world.list::<Pod>().len();
@@ -99,16 +99,12 @@ fn a_run_may_wait_for_the_last_one_or_replace_it_or_run_beside_it() {
 fn a_forbidden_run_starts_once_the_last_one_is_over() {
     let mut world = world("*/10 * * * *", json!({ "concurrencyPolicy": "Forbid" }));
     world.pass(600);
-    world.live(|_| Fate::NeverReady);
+    world.live(|_| Fate::Runs);
     world.pass(660);
-    world.live(|_| Fate::NeverReady);
+    world.live(|_| Fate::Runs);
     assert_eq!(jobs(&world), (FIRST + 10).to_string());
     world.live(|pod| {
-        if pod.metadata.labels["job-name"].ends_with(&(FIRST + 10).to_string()) {
-            Fate::Succeeds
-        } else {
-            Fate::NeverReady
-        }
+        if pod.metadata.labels["job-name"].ends_with(&(FIRST + 10).to_string()) { Fate::SUCCEEDS } else { Fate::Runs }
     });
     assert_eq!(jobs(&world), format!("{} {}", FIRST + 10, FIRST + 20));
 }
@@ -118,7 +114,7 @@ fn finished_jobs_are_kept_up_to_the_limits() {
     let mut world = world("* * * * *", json!({ "successfulJobsHistoryLimit": 2, "failedJobsHistoryLimit": 1 }));
     for _ in 0..5 {
         world.pass(60);
-        world.live(|_| Fate::Succeeds);
+        world.live(|_| Fate::SUCCEEDS);
     }
     assert_eq!(jobs(&world), format!("{} {}", FIRST + 4, FIRST + 5));
     assert_eq!(world.list::<Pod>().len(), 2, "the pods of deleted Jobs are gone");
@@ -128,10 +124,10 @@ fn finished_jobs_are_kept_up_to_the_limits() {
 fn a_suspended_cron_job_starts_nothing_and_then_only_the_latest() {
     let mut world = world("* * * * *", json!({ "suspend": true }));
     world.pass(300);
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!(jobs(&world), "");
     world.edit(&CronJob::kind().key("default", "tick"), |value| value["spec"]["suspend"] = json!(false));
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!(jobs(&world), (FIRST + 5).to_string());
 }
 
@@ -139,7 +135,7 @@ fn a_suspended_cron_job_starts_nothing_and_then_only_the_latest() {
 fn the_time_zone_moves_the_schedule() {
     let mut world = world("0 6 * * *", json!({ "timeZone": "Asia/Kathmandu" }));
     world.pass(15 * 60);
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!(jobs(&world), (FIRST + 15).to_string());
     let annotations = &world.list::<Job>()[0].metadata.annotations;
     assert_eq!(annotations["batch.kubernetes.io/cronjob-scheduled-timestamp"], "2026-01-01T06:00:00+05:45");
@@ -149,9 +145,9 @@ fn the_time_zone_moves_the_schedule() {
 fn every_counts_from_the_creation_and_then_from_the_last_run() {
     let mut world = world("@every 7m", json!({}));
     world.pass(420);
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     world.pass(420);
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!(jobs(&world), format!("{} {}", FIRST + 7, FIRST + 14));
 }
 
@@ -159,8 +155,8 @@ fn every_counts_from_the_creation_and_then_from_the_last_run() {
 fn deleting_a_cron_job_takes_its_jobs_and_pods_along() {
     let mut world = world("* * * * *", json!({}));
     world.pass(60);
-    world.live(|_| Fate::NeverReady);
+    world.live(|_| Fate::Runs);
     world.delete(&CronJob::kind().key("default", "tick"), Propagation::Background);
-    world.live(|_| Fate::NeverReady);
+    world.live(|_| Fate::Runs);
     assert_eq!((world.list::<CronJob>().len(), world.list::<Job>().len(), world.list::<Pod>().len()), (0, 0, 0));
 }

@@ -1,7 +1,7 @@
 //! How many pods a Deployment may have and must have.
 
 use crate::api::IntOrString;
-use crate::api::kinds::DeploymentSpec;
+use crate::api::kinds::{Deployment, DeploymentSpec};
 
 /// The numbers that an update has to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,13 @@ impl Limits {
     pub(super) fn min_available(self) -> i32 {
         self.replicas - self.unavailable
     }
+}
+
+/// Returns the fewest available and the most pods that a Deployment may have during a rolling update.
+pub fn pod_limits(deployment: &Deployment) -> (usize, usize) {
+    let limits = Limits::of(&deployment.spec);
+    let number = |count: i32| usize::try_from(count).unwrap_or(0);
+    (number(limits.min_available()), number(limits.max()))
 }
 
 /// Whether the strategy stops the old version before the new one starts.

@@ -16,7 +16,8 @@ mod rolling;
 mod sets;
 mod status;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 pub use decide::{DeploymentController, decide};
+pub use limits::pod_limits;
 pub use observe::Observed;

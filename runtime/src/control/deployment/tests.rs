@@ -4,14 +4,7 @@ use super::annotations::{self, HISTORY, REVISION};
 use super::hash::template_hash;
 use super::limits::Limits;
 use crate::api::ObjectMeta;
-use crate::api::kinds::{Deployment, DeploymentSpec, PodTemplateSpec};
-
-/// Returns the fewest available and the most pods that a Deployment may have, for the tests of the whole.
-pub(in crate::control) fn limits(deployment: &Deployment) -> (usize, usize) {
-    let limits = Limits::of(&deployment.spec);
-    let number = |count: i32| usize::try_from(count).expect("not negative");
-    (number(limits.min_available()), number(limits.max()))
-}
+use crate::api::kinds::{DeploymentSpec, PodTemplateSpec};
 
 #[track_caller]
 fn check_limits(replicas: i32, surge: Value, unavailable: Value, expected: (i32, i32)) {

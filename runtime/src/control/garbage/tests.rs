@@ -118,10 +118,10 @@ fn deleting_a_deployment_takes_replica_sets_and_pods_along_whatever_the_policy()
     for propagation in [Propagation::Background, Propagation::Foreground] {
         let mut world = World::new(builtin(), 7);
         let key = world.put(Deployment::kind(), deployment("web", 3, "one", json!({})));
-        world.live(|_| Fate::Ready);
+        world.live(|_| Fate::Runs);
         assert_eq!(world.list::<Pod>().len(), 3);
         world.delete(&key, propagation);
-        world.live(|_| Fate::Ready);
+        world.live(|_| Fate::Runs);
         let left = (world.list::<Deployment>().len(), world.list::<ReplicaSet>().len(), world.list::<Pod>().len());
         assert_eq!(left, (0, 0, 0), "{propagation:?}");
     }
@@ -131,13 +131,13 @@ fn deleting_a_deployment_takes_replica_sets_and_pods_along_whatever_the_policy()
 fn an_orphaned_replica_set_keeps_its_pods_and_is_taken_over_again() {
     let mut world = World::new(builtin(), 8);
     let key = world.put(Deployment::kind(), deployment("web", 2, "one", json!({})));
-    world.live(|_| Fate::Ready);
+    world.live(|_| Fate::Runs);
     let before: Vec<Key> = world.list::<Pod>().iter().map(|pod| pod.key()).collect();
     world.delete(&key, Propagation::Orphan);
-    world.live(|_| Fate::Ready);
+    world.live(|_| Fate::Runs);
     assert_eq!((world.list::<Deployment>().len(), world.list::<Pod>().len()), (0, 2));
     world.put(Deployment::kind(), deployment("web", 2, "one", json!({})));
-    world.live(|_| Fate::Ready);
+    world.live(|_| Fate::Runs);
     let after: Vec<Key> = world.list::<Pod>().iter().map(|pod| pod.key()).collect();
     assert_eq!(before, after, "the same pods serve on");
 }

@@ -2,8 +2,9 @@ use serde_json::json;
 
 use super::indexes;
 use crate::api::kinds::{Event, Job, Pod};
-use crate::control::testkit::{Fate, World, job, status};
+use crate::control::testkit::{Fate, World, job};
 use crate::control::{Propagation, builtin, pods};
+use crate::sim::Programs;
 
 fn world(seed: u64) -> World {
     World::new(builtin(), seed)
@@ -49,7 +50,7 @@ fn events(world: &World) -> String {
 fn a_job_is_complete_when_its_pod_has_succeeded() {
     let mut world = world(1);
     world.put(Job::kind(), job("work", json!({})));
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!(state(&world), "0 active, 1 succeeded, 0 failed: SuccessCriteriaMet Complete");
     assert_eq!(reason(&world, "Complete"), "CompletionsReached: Reached expected number of succeeded pods");
     assert_eq!(events(&world), "Completed SuccessfulCreate");
@@ -61,15 +62,13 @@ fn no_more_pods_run_at_a_time_than_parallelism_and_no_more_succeed_than_completi
     for seed in 0..10 {
         let mut world = world(seed + 1);
         world.put(Job::kind(), job("work", json!({ "parallelism": 2, "completions": 5 })));
+        world.programs = Programs::new(|_, _| Fate::SUCCEEDS);
         for _ in 0..400 {
             world.step();
             let all = world.list::<Pod>();
             let active = all.iter().filter(|pod| pods::active(pod)).count();
             assert!(active <= 2, "{active} pods at a time");
-            if !all.is_empty() {
-                let pod = &all[world.below(all.len())];
-                world.advance(pod, Fate::Succeeds);
-            }
+            world.any_round();
         }
         assert_eq!(state(&world), "0 active, 5 succeeded, 0 failed: SuccessCriteriaMet Complete", "seed {seed}");
         assert_eq!(world.list::<Pod>().len(), 5, "seed {seed}");
@@ -80,19 +79,19 @@ fn no_more_pods_run_at_a_time_than_parallelism_and_no_more_succeed_than_completi
 fn failures_are_tried_again_after_10_20_40_seconds_until_the_limit() {
     let mut world = world(2);
     world.put(Job::kind(), job("work", json!({ "backoffLimit": 2 })));
-    world.live(|_| Fate::Fails);
+    world.live(|_| Fate::FAILS);
     assert_eq!(state(&world), "0 active, 0 succeeded, 1 failed:");
     world.pass(9);
-    world.live(|_| Fate::Fails);
+    world.live(|_| Fate::FAILS);
     assert_eq!(world.list::<Pod>().len(), 1, "nine seconds are too early");
     world.pass(1);
-    world.live(|_| Fate::Fails);
+    world.live(|_| Fate::FAILS);
     assert_eq!(world.list::<Pod>().len(), 2);
     world.pass(19);
-    world.live(|_| Fate::Fails);
+    world.live(|_| Fate::FAILS);
     assert_eq!(world.list::<Pod>().len(), 2, "nineteen seconds are too early");
     world.pass(1);
-    world.live(|_| Fate::Fails);
+    world.live(|_| Fate::FAILS);
     assert_eq!(state(&world), "0 active, 0 succeeded, 3 failed: FailureTarget Failed");
     assert_eq!(reason(&world, "Failed"), "BackoffLimitExceeded: Job has reached the specified backoff limit");
     assert_eq!(events(&world), "BackoffLimitExceeded SuccessfulCreate");
@@ -103,10 +102,10 @@ fn the_delay_after_failures_ends_at_ten_minutes() {
     let mut world = world(3);
     world.put(Job::kind(), job("work", json!({ "backoffLimit": 20 })));
     for _ in 0..9 {
-        world.live(|_| Fate::Fails);
+        world.live(|_| Fate::FAILS);
         world.pass(600);
     }
-    world.live(|_| Fate::Fails);
+    world.live(|_| Fate::FAILS);
     assert_eq!(world.list::<Pod>().len(), 10);
 }
 
@@ -117,14 +116,13 @@ fn restarts_in_place_count_toward_the_limit() {
         Job::kind(),
         job("work", json!({ "backoffLimit": 3, "template": { "spec": { "restartPolicy": "OnFailure" } } })),
     );
-    world.live(|_| Fate::NeverReady);
-    let pod = world.list::<Pod>()[0].clone();
-    let key = crate::api::Object::key(&*pod);
-    world.edit(&key, |value| value["status"]["containerStatuses"][0]["restartCount"] = json!(2));
-    world.live(|_| Fate::NeverReady);
+    // The kubelet's delays: none, 10 s, 20 s.
+    world.live(|_| Fate::FAILS);
+    world.pass(10);
+    world.live(|_| Fate::FAILS);
     assert_eq!(state(&world), "1 active, 0 succeeded, 0 failed:");
-    world.edit(&key, |value| value["status"]["containerStatuses"][0]["restartCount"] = json!(3));
-    world.live(|_| Fate::NeverReady);
+    world.pass(20);
+    world.live(|_| Fate::FAILS);
     assert_eq!(reason(&world, "Failed"), "BackoffLimitExceeded: Job has reached the specified backoff limit");
     assert_eq!(world.list::<Pod>().len(), 0);
 }
@@ -133,12 +131,12 @@ fn restarts_in_place_count_toward_the_limit() {
 fn a_job_that_takes_too_long_is_stopped() {
     let mut world = world(5);
     world.put(Job::kind(), job("work", json!({ "activeDeadlineSeconds": 30 })));
-    world.live(|_| Fate::NeverReady);
+    world.live(|_| Fate::Runs);
     world.pass(29);
-    world.live(|_| Fate::NeverReady);
+    world.live(|_| Fate::Runs);
     assert_eq!(state(&world), "1 active, 0 succeeded, 0 failed:");
     world.pass(1);
-    world.live(|_| Fate::NeverReady);
+    world.live(|_| Fate::Runs);
     assert_eq!(state(&world), "0 active, 0 succeeded, 1 failed: FailureTarget Failed");
     assert_eq!(reason(&world, "Failed"), "DeadlineExceeded: Job was active longer than specified deadline");
 }
@@ -147,12 +145,12 @@ fn a_job_that_takes_too_long_is_stopped() {
 fn a_finished_job_is_deleted_after_its_time_to_live_with_its_pods() {
     let mut world = world(6);
     world.put(Job::kind(), job("work", json!({ "ttlSecondsAfterFinished": 60 })));
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     world.pass(59);
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!(world.list::<Job>().len(), 1);
     world.pass(1);
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!((world.list::<Job>().len(), world.list::<Pod>().len()), (0, 0));
 }
 
@@ -160,17 +158,17 @@ fn a_finished_job_is_deleted_after_its_time_to_live_with_its_pods() {
 fn a_suspended_job_stops_its_pods_uncounted_and_starts_its_deadline_anew() {
     let mut world = world(7);
     let key = world.put(Job::kind(), job("work", json!({ "activeDeadlineSeconds": 100 })));
-    world.live(|_| Fate::NeverReady);
+    world.live(|_| Fate::Runs);
     world.pass(90);
     world.edit(&key, |value| value["spec"]["suspend"] = json!(true));
-    world.live(|_| Fate::NeverReady);
+    world.live(|_| Fate::Runs);
     assert_eq!(state(&world), "0 active, 0 succeeded, 0 failed: Suspended");
     assert_eq!(world.list::<Pod>().len(), 0);
     assert_eq!(world.list::<Job>()[0].status.clone().unwrap_or_default().start_time, None);
     world.edit(&key, |value| value["spec"]["suspend"] = json!(false));
-    world.live(|_| Fate::NeverReady);
+    world.live(|_| Fate::Runs);
     world.pass(90);
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!(state(&world), "0 active, 1 succeeded, 0 failed: SuccessCriteriaMet Complete");
     assert_eq!(events(&world), "Completed Resumed SuccessfulCreate SuccessfulDelete Suspended");
 }
@@ -179,12 +177,12 @@ fn a_suspended_job_stops_its_pods_uncounted_and_starts_its_deadline_anew() {
 fn each_index_is_completed_once() {
     let mut world = world(8);
     world.put(Job::kind(), job("work", json!({ "completions": 4, "parallelism": 2, "completionMode": "Indexed" })));
-    let third = |pod: &Pod| if indexes::of(pod) == Some(2) { Fate::Fails } else { Fate::Succeeds };
+    let third = |pod: &Pod| if indexes::of(pod) == Some(2) { Fate::FAILS } else { Fate::SUCCEEDS };
     world.live(third);
     let status = world.list::<Job>()[0].status.clone().unwrap_or_default();
     assert_eq!((status.completed_indexes.as_deref(), status.failed), (Some("0,1,3"), Some(1)));
     world.pass(10);
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!(state(&world), "0 active, 4 succeeded, 1 failed: SuccessCriteriaMet Complete");
     let pod = world.list::<Pod>().iter().find(|pod| indexes::of(pod) == Some(3)).cloned().expect("index 3 ran");
     let index = &pod.spec.containers[0].env[0];
@@ -198,9 +196,9 @@ fn without_a_number_of_completions_the_first_success_ends_the_job() {
     world.put(Job::kind(), job("work", json!({ "parallelism": 3 })));
     world.settle();
     let first = world.list::<Pod>()[0].metadata.name.clone();
-    world.live(|pod| if pod.metadata.name == first { Fate::Succeeds } else { Fate::NeverReady });
+    world.live(move |pod| if pod.metadata.name == first { Fate::SUCCEEDS } else { Fate::Runs });
     assert_eq!(state(&world), "2 active, 1 succeeded, 0 failed:");
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!(state(&world), "0 active, 3 succeeded, 0 failed: SuccessCriteriaMet Complete");
 }
 
@@ -210,10 +208,10 @@ fn a_result_is_counted_even_if_the_pod_is_deleted_at_once() {
     world.put(Job::kind(), job("work", json!({})));
     world.settle();
     let pod = world.list::<Pod>()[0].clone();
-    let (key, now) = (crate::api::Object::key(&*pod), world.now);
-    world.edit(&key, |value| value["status"] = status("Succeeded", false, Some(0), now));
+    let key = crate::api::Object::key(&*pod);
+    world.succeed(&pod);
     world.delete(&key, Propagation::Background);
-    world.live(|_| Fate::Succeeds);
+    world.live(|_| Fate::SUCCEEDS);
     assert_eq!(state(&world), "0 active, 1 succeeded, 0 failed: SuccessCriteriaMet Complete");
     assert_eq!(world.list::<Pod>().len(), 0);
 }
@@ -222,9 +220,9 @@ fn a_result_is_counted_even_if_the_pod_is_deleted_at_once() {
 fn the_pods_of_a_deleted_job_are_not_held_for_ever() {
     let mut world = world(11);
     let key = world.put(Job::kind(), job("work", json!({})));
-    world.live(|_| Fate::NeverReady);
+    world.live(|_| Fate::Runs);
     world.delete(&key, Propagation::Background);
-    world.live(|_| Fate::NeverReady);
+    world.live(|_| Fate::Runs);
     assert_eq!((world.list::<Job>().len(), world.list::<Pod>().len()), (0, 0));
 }
 

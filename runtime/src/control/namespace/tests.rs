@@ -9,7 +9,7 @@ fn a_namespace_goes_when_its_content_is_gone_pods_first() {
     let mut world = World::new(builtin(), 1);
     world.put(ConfigMap::kind(), json!({ "metadata": { "name": "settings", "namespace": "default" } }));
     world.put(Deployment::kind(), deployment("web", 2, "one", json!({})));
-    world.live(|_| Fate::Ready);
+    world.live(|_| Fate::Runs);
     let key = Namespace::kind().key("", "default");
     world.delete(&key, Propagation::Background);
     world.settle();
@@ -20,7 +20,7 @@ fn a_namespace_goes_when_its_content_is_gone_pods_first() {
     let reason =
         waits.iter().find(|wait| wait.key == key).map(|wait| wait.on.to_string()).expect("the namespace waits");
     assert!(reason.contains("pods: 2"), "{reason}");
-    world.live(|_| Fate::Ready);
+    world.live(|_| Fate::Runs);
     assert_eq!(world.list::<Namespace>().len(), 0);
     assert!(world.store().snapshot().iter().all(|stored| &*stored.key().namespace != "default"));
 }

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::kinds::{ConfigMap, Container, EnvVarSource, Pod, Secret};
 use crate::api::Quantity;
+use crate::api::kinds::{ConfigMap, Container, EnvVarSource, Pod, Secret};
 use crate::store::Snapshot;
 
 /// Why an environment cannot be built: a reference leads nowhere. The pod waits until it does.
@@ -33,7 +33,9 @@ pub enum EnvError {
         key: String,
     },
     /// A field or resource that is not served this way.
-    #[error("environment variable `{variable}`: `{path}` cannot be read from the pod; see the list of fields in the documentation of `fieldRef`")]
+    #[error(
+        "environment variable `{variable}`: `{path}` cannot be read from the pod; see the list of fields in the documentation of `fieldRef`"
+    )]
     NoField {
         /// The variable.
         variable: String,
@@ -59,7 +61,11 @@ pub struct Facts<'a> {
 ///
 /// # Errors
 /// [`EnvError`] for the first reference that leads nowhere and is not optional.
-pub fn environment(container: &Container, image: &[String], facts: &Facts<'_>) -> Result<Vec<(String, String)>, EnvError> {
+pub fn environment(
+    container: &Container,
+    image: &[String],
+    facts: &Facts<'_>,
+) -> Result<Vec<(String, String)>, EnvError> {
     let mut result = Variables::default();
     for entry in image {
         let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
@@ -71,9 +77,15 @@ pub fn environment(container: &Container, image: &[String], facts: &Facts<'_>) -
     for source in &container.env_from {
         let prefix = source.prefix.as_deref().unwrap_or_default();
         let data = match (&source.config_map_ref, &source.secret_ref) {
-            (Some(reference), _) => config_map(facts, reference.name.as_deref(), reference.optional)?.map(|map| map.data.clone()),
+            (Some(reference), _) => {
+                config_map(facts, reference.name.as_deref(), reference.optional)?.map(|map| map.data.clone())
+            }
             (_, Some(reference)) => secret(facts, reference.name.as_deref(), reference.optional)?.map(|secret| {
-                secret.data.iter().map(|(key, bytes)| (key.clone(), String::from_utf8_lossy(&bytes.0).into_owned())).collect()
+                secret
+                    .data
+                    .iter()
+                    .map(|(key, bytes)| (key.clone(), String::from_utf8_lossy(&bytes.0).into_owned()))
+                    .collect()
             }),
             _ => None,
         };
@@ -133,13 +145,21 @@ fn namespace<'a>(facts: &Facts<'a>) -> &'a str {
     facts.pod.metadata.namespace.as_deref().unwrap_or_default()
 }
 
-fn config_map(facts: &Facts<'_>, name: Option<&str>, optional: Option<bool>) -> Result<Option<std::sync::Arc<ConfigMap>>, EnvError> {
+fn config_map(
+    facts: &Facts<'_>,
+    name: Option<&str>,
+    optional: Option<bool>,
+) -> Result<Option<std::sync::Arc<ConfigMap>>, EnvError> {
     let name = name.unwrap_or_default();
     let found = facts.snapshot.typed_get::<ConfigMap>(namespace(facts), name);
     missing(found, "configmap", name, optional)
 }
 
-fn secret(facts: &Facts<'_>, name: Option<&str>, optional: Option<bool>) -> Result<Option<std::sync::Arc<Secret>>, EnvError> {
+fn secret(
+    facts: &Facts<'_>,
+    name: Option<&str>,
+    optional: Option<bool>,
+) -> Result<Option<std::sync::Arc<Secret>>, EnvError> {
     let name = name.unwrap_or_default();
     let found = facts.snapshot.typed_get::<Secret>(namespace(facts), name);
     missing(found, "secret", name, optional)
@@ -177,8 +197,10 @@ fn value_from(
     }
     if let Some(reference) = &source.resource_field_ref {
         let of = reference.container_name.as_deref();
-        let chosen = of.map_or(Some(container), |name| facts.pod.spec.containers.iter().find(|other| other.name == name));
-        let value = chosen.and_then(|chosen| resource(chosen, &reference.resource, reference.divisor.as_ref(), facts.capacity));
+        let chosen =
+            of.map_or(Some(container), |name| facts.pod.spec.containers.iter().find(|other| other.name == name));
+        let value =
+            chosen.and_then(|chosen| resource(chosen, &reference.resource, reference.divisor.as_ref(), facts.capacity));
         return value.map(Some).ok_or_else(|| unreadable(&reference.resource));
     }
     Err(unreadable("fileKeyRef"))
@@ -231,8 +253,20 @@ fn resource(container: &Container, name: &str, divisor: Option<&Quantity>, capac
     };
     let cpu = what == "cpu";
     let value = match (found, list) {
-        (Some(quantity), _) => if cpu { quantity.milli() } else { quantity.bytes() },
-        (None, "limits") => if cpu { capacity.0 } else { capacity.1 },
+        (Some(quantity), _) => {
+            if cpu {
+                quantity.milli()
+            } else {
+                quantity.bytes()
+            }
+        }
+        (None, "limits") => {
+            if cpu {
+                capacity.0
+            } else {
+                capacity.1
+            }
+        }
         (None, _) => 0,
     };
     let unit = divisor.filter(|divisor| !divisor.is_zero());

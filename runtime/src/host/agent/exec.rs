@@ -80,7 +80,8 @@ impl Agent {
         let handle = lock(&self.world.handles).get(uid).cloned();
         let handle = handle.ok_or_else(|| ExecError::NotRunning(container.clone()))?;
         let state = handle.status().await.map_err(|error| ExecError::Failed(describe(&error)))?;
-        let running = state.container(&container).is_some_and(|found| matches!(found.phase, ContainerPhase::Running { .. }));
+        let running =
+            state.container(&container).is_some_and(|found| matches!(found.phase, ContainerPhase::Running { .. }));
         if !running {
             return Err(ExecError::NotRunning(container));
         }

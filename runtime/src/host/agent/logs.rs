@@ -67,7 +67,10 @@ impl Agent {
             return Err(LogError::NotStarted(if options.previous {
                 format!("previous terminated container \"{container}\" in pod \"{name}\" not found")
             } else {
-                format!("container \"{container}\" in pod \"{name}\" is waiting to start: {}", waiting(&pod, &container))
+                format!(
+                    "container \"{container}\" in pod \"{name}\" is waiting to start: {}",
+                    waiting(&pod, &container)
+                )
             }));
         };
         let (sender, receiver) = mpsc::channel(16);
@@ -102,7 +105,11 @@ fn choose(pod: &Pod, wanted: Option<&str>) -> Result<String, LogError> {
             [only] => Ok(only.name.clone()),
             several => {
                 let names: Vec<&str> = several.iter().map(|container| container.name.as_str()).collect();
-                let message = format!("a container name must be specified for pod {}, choose one of: [{}]", pod.metadata.name, names.join(" "));
+                let message = format!(
+                    "a container name must be specified for pod {}, choose one of: [{}]",
+                    pod.metadata.name,
+                    names.join(" ")
+                );
                 Err(LogError::Container(message))
             }
         },
@@ -110,7 +117,8 @@ fn choose(pod: &Pod, wanted: Option<&str>) -> Result<String, LogError> {
 }
 
 fn waiting(pod: &Pod, container: &str) -> String {
-    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().chain(&status.init_container_statuses));
+    let statuses =
+        pod.status.iter().flat_map(|status| status.container_statuses.iter().chain(&status.init_container_statuses));
     let found = statuses.into_iter().find(|status| status.name == container);
     let waiting = found.and_then(|status| status.state.as_ref()?.waiting.as_ref());
     waiting.and_then(|waiting| waiting.reason.clone()).unwrap_or_else(|| "ContainerCreating".to_owned())
@@ -229,10 +237,17 @@ impl Reader {
 
 /// Reads the rotated parts of a log, oldest first.
 fn rotated(file: &Path) -> std::io::Result<Vec<Vec<u8>>> {
-    let (Some(dir), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str())) else { return Ok(Vec::new()) };
+    let (Some(dir), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str())) else {
+        return Ok(Vec::new());
+    };
     let mut parts: Vec<PathBuf> = std::fs::read_dir(dir)?
         .flatten()
-        .filter(|entry| entry.file_name().to_str().is_some_and(|other| other.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))))
+        .filter(|entry| {
+            entry
+                .file_name()
+                .to_str()
+                .is_some_and(|other| other.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+        })
         .map(|entry| entry.path())
         .collect();
     parts.sort();

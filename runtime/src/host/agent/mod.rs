@@ -3,38 +3,44 @@
 //! Decisions are in [`decide`] and [`status`], both pure; `world` is the only door to engine, images and disk.
 //! Never imports the controllers: they meet in the store.
 //!
-//! Tasks: one dispatcher, one worker a pod, one that keeps the Node and its Lease fresh. Start reading at
-//! [`Agent::start`], then `worker`.
+//! Tasks: one dispatcher, one worker a pod (its pulls and stops are tasks that end with it), one that keeps the Node
+//! and its Lease fresh, one that writes events. Start reading at [`Agent::start`], then `worker`.
 
+mod conditions;
+mod container_status;
 pub mod decide;
+mod dispatch;
 pub mod env;
 mod exec;
 mod logs;
 mod node;
 pub mod observed;
+pub mod past;
+mod perform;
+pub mod phase;
 pub mod status;
+mod telling;
+#[cfg(test)]
+mod tests;
 pub mod translate;
 mod worker;
 mod world;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use tokio::task::JoinHandle;
 
-use crate::api::Key;
 use crate::api::kinds::Pod;
 use crate::host::engine::{Adopted, Engine, EngineError};
 use crate::host::image::ImageStore;
+use crate::store::Store;
 use crate::store::objects::{Clock, Entropy};
-use crate::store::{Store, WatchFilter};
 
 pub use exec::{ExecError, ExecRequest, ExecSession};
 pub use logs::{LogError, LogOptions, LogStream};
 pub use node::{NodeFacts, node_facts};
 
-use worker::{Bell, Worker};
 use world::{World, lock};
 
 /// What an agent works with.
@@ -75,6 +81,8 @@ impl Agent {
         let facts = node_facts();
         let found = config.engine.adopt().await?;
         let found = found.into_iter().map(|adopted| (uid_of(&adopted), adopted)).collect();
+        let (told, heard) = tokio::sync::mpsc::channel(telling::WAITING_MAX);
+        let telling = telling::keep(config.store.clone(), config.clock.clone(), config.node_name.clone(), heard);
         let world = Arc::new(World {
             store: config.store,
             engine: config.engine,
@@ -88,10 +96,13 @@ impl Agent {
             secrets: config.secrets,
             found: Mutex::new(found),
             handles: Mutex::default(),
+            told,
         });
+        past::correct(&world, &config.node_name).await;
         let tasks = vec![
             tokio::spawn(node::keep(world.clone(), config.node_name.clone(), facts)),
-            tokio::spawn(dispatch(world.clone(), config.node_name.clone())),
+            tokio::spawn(telling),
+            tokio::spawn(dispatch::dispatch(world.clone(), config.node_name.clone())),
         ];
         Ok(Arc::new(Self { world, node_name: config.node_name, tasks: Mutex::new(tasks) }))
     }
@@ -133,95 +144,5 @@ fn uid_of(adopted: &Adopted) -> String {
     match adopted {
         Adopted::Alive(handle) => handle.sandbox().uid.clone(),
         Adopted::Lost(lost) => lost.sandbox.uid.clone(),
-    }
-}
-
-/// The workers by pod.
-#[derive(Default)]
-struct Workers {
-    by_key: BTreeMap<Key, Running>,
-}
-
-struct Running {
-    uid: String,
-    bell: Arc<Bell>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Workers {
-    fn drop(&mut self) {
-        self.by_key.values().for_each(|running| running.task.abort());
-    }
-}
-
-impl Workers {
-    /// Wakes the worker of a pod, or starts one. A pod of the same name but another uid waits for the old worker's end.
-    fn wake(&mut self, world: &Arc<World>, key: &Key, uid: &str) {
-        if let Some(running) = self.by_key.get(key).filter(|running| !running.task.is_finished()) {
-            running.bell.pod_changed();
-            if running.uid == uid {
-                return;
-            }
-        }
-        let before = self.by_key.remove(key).map(|running| running.task);
-        let bell = Arc::new(Bell::default());
-        let worker_world = world.clone();
-        let (worker_key, worker_uid, worker_bell) = (key.clone(), uid.to_owned(), bell.clone());
-        let task = tokio::spawn(async move {
-            if let Some(before) = before {
-                let _ended = before.await;
-            }
-            Worker::new(worker_world, worker_key, worker_uid, worker_bell).run().await;
-        });
-        self.by_key.insert(key.clone(), Running { uid: uid.to_owned(), bell, task });
-    }
-}
-
-/// Gives each pod of this node a worker, and wakes workers when their pod or its configuration changes.
-async fn dispatch(world: Arc<World>, node_name: String) {
-    let mut workers = Workers::default();
-    loop {
-        let snapshot = world.snapshot();
-        let filter = WatchFilter::resource("pods").and("configmaps").and("secrets");
-        let Ok(mut watcher) = world.store.watch(Some(snapshot.revision()), filter) else { continue };
-        for stored in snapshot.pods_on(&node_name) {
-            workers.wake(&world, stored.key(), stored.uid());
-        }
-        remove_strangers(&world, &snapshot, &node_name).await;
-        // A watch that fell behind starts over from a new snapshot.
-        while let Ok(event) = watcher.next().await {
-            let object = event.object();
-            if &*object.key().resource == "pods" {
-                if object.node_name() == Some(node_name.as_str()) {
-                    workers.wake(&world, object.key(), object.uid());
-                }
-                workers.by_key.retain(|_, running| !running.task.is_finished());
-            } else {
-                let namespace = &object.key().namespace;
-                let concerned = workers.by_key.iter().filter(|(key, _)| key.namespace == *namespace);
-                concerned.for_each(|(_, running)| running.bell.config_changed());
-            }
-        }
-    }
-}
-
-/// Ends pods of this instance that the store does not know: they were deleted while no daemon ran.
-async fn remove_strangers(world: &Arc<World>, snapshot: &crate::store::Snapshot, node_name: &str) {
-    let known: Vec<String> = snapshot.pods_on(node_name).map(|stored| stored.uid().to_owned()).collect();
-    let strangers: Vec<(String, Adopted)> = {
-        let mut found = lock(&world.found);
-        let uids: Vec<String> = found.keys().filter(|uid| !known.contains(uid)).cloned().collect();
-        uids.into_iter().filter_map(|uid| found.remove_entry(&uid)).collect()
-    };
-    for (uid, adopted) in strangers {
-        tracing::info!(uid, "a pod that is not wanted any more is removed");
-        match adopted {
-            Adopted::Alive(handle) => {
-                let _lost = handle.stop_all(std::time::Duration::from_secs(2)).await;
-                world.release(&handle, &uid).await;
-            }
-            Adopted::Lost(_) => world.remove_lost(&uid).await,
-        }
-        world.forget(&uid);
     }
 }

@@ -43,7 +43,8 @@ pub struct NodeFacts {
 pub fn node_facts() -> NodeFacts {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     let memory = read("/proc/meminfo");
-    let total = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<i64>().ok());
+    let total =
+        memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<i64>().ok());
     let release = read("/etc/os-release");
     let pretty = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or("Linux");
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -89,7 +90,8 @@ async fn ensure_namespace(world: &World) {
 
 fn node(world: &World, name: &str, facts: &NodeFacts) -> Value {
     let live = world.snapshot().get(&Node::kind().key("", name)).map(|stored| stored.value().clone());
-    let mut value = live.unwrap_or_else(|| json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {}}));
+    let mut value =
+        live.unwrap_or_else(|| json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {}}));
     let arch = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -176,9 +178,17 @@ async fn write_status(world: &World, name: &str, mut status: Value) {
     keep_times(&live.value()["status"], &mut status);
     let mut value = live.value().clone();
     value["status"] = status;
-    let context = Context { kind: Node::kind(), snapshot: &snapshot, now: world.now(), entropy: (world.entropy)(), manager: None };
+    let context = Context {
+        kind: Node::kind(),
+        snapshot: &snapshot,
+        now: world.now(),
+        entropy: (world.entropy)(),
+        manager: None,
+    };
     match prepare_status(value, live.value(), &context) {
-        Ok(value) => commit(world, &key, Txn::one(Op::put(key.clone(), Precondition::Revision(live.revision()), value))).await,
+        Ok(value) => {
+            commit(world, &key, Txn::one(Op::put(key.clone(), Precondition::Revision(live.revision()), value))).await
+        }
         Err(error) => tracing::warn!(object = %key, %error, "cannot describe this node"),
     }
 }
@@ -187,7 +197,8 @@ async fn write_status(world: &World, name: &str, mut status: Value) {
 fn keep_times(old: &Value, new: &mut Value) {
     let known = old["conditions"].as_array().cloned().unwrap_or_default();
     for condition in new["conditions"].as_array_mut().into_iter().flatten() {
-        let same = known.iter().find(|known| known["type"] == condition["type"] && known["status"] == condition["status"]);
+        let same =
+            known.iter().find(|known| known["type"] == condition["type"] && known["status"] == condition["status"]);
         if let Some(same) = same {
             condition["lastTransitionTime"] = same["lastTransitionTime"].clone();
             condition["lastHeartbeatTime"] = same["lastHeartbeatTime"].clone();

@@ -72,7 +72,11 @@ fn limits(resources: Option<&ResourceRequirements>) -> Limits {
     let milli = |quantity: &Quantity| u64::try_from(quantity.milli()).ok().filter(|value| *value > 0);
     let limit = resources.limits.get("cpu").and_then(milli);
     Limits {
-        memory_bytes: resources.limits.get("memory").and_then(|limit| u64::try_from(limit.bytes()).ok()).filter(|value| *value > 0),
+        memory_bytes: resources
+            .limits
+            .get("memory")
+            .and_then(|limit| u64::try_from(limit.bytes()).ok())
+            .filter(|value| *value > 0),
         cpu_request_milli: resources.requests.get("cpu").and_then(milli).or(limit),
         cpu_limit_milli: limit,
         pids: None,
@@ -99,7 +103,8 @@ pub fn container(
     let own = container.security_context.clone().unwrap_or_default();
     let read_only = own.read_only_root_filesystem == Some(true);
     let rootfs = Rootfs::Overlay { lowers: image.rootfs.lowers.clone(), read_only };
-    let cwd = container.working_dir.clone().filter(|dir| !dir.is_empty()).unwrap_or_else(|| image.config.working_dir.clone());
+    let cwd =
+        container.working_dir.clone().filter(|dir| !dir.is_empty()).unwrap_or_else(|| image.config.working_dir.clone());
     let policy = container.termination_message_policy.as_deref();
     Ok(ContainerSpec {
         attempt,
@@ -122,7 +127,7 @@ pub fn container(
 }
 
 /// An init container is started again only if it failed; a regular one by the pod's policy.
-fn restart(pod: &Pod, container: &Container) -> RestartPolicy {
+pub fn restart(pod: &Pod, container: &Container) -> RestartPolicy {
     let init = pod.spec.init_containers.iter().any(|known| known.name == container.name);
     match (pod.spec.restart_policy.as_deref(), init) {
         (Some("Never"), _) => RestartPolicy::Never,
@@ -156,11 +161,15 @@ fn user(pod: &Pod, container: &Container, image: &Image) -> Result<User, Transla
     let id = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
     let uid = id(own.run_as_user.or(shared.run_as_user));
     let gid = id(own.run_as_group.or(shared.run_as_group));
-    let mut groups: Vec<u32> = shared.supplemental_groups.iter().filter_map(|group| u32::try_from(*group).ok()).collect();
+    let mut groups: Vec<u32> =
+        shared.supplemental_groups.iter().filter_map(|group| u32::try_from(*group).ok()).collect();
     groups.extend(id(shared.fs_group));
     let name = Some(image.config.user.clone()).filter(|name| uid.is_none() && !name.is_empty());
     let non_root = own.run_as_non_root.or(shared.run_as_non_root) == Some(true);
-    let root = uid.map_or_else(|| matches!(name.as_deref().map(|name| name.split(':').next().unwrap_or("")), None | Some("" | "0" | "root")), |uid| uid == 0);
+    let root = uid.map_or_else(
+        || matches!(name.as_deref().map(|name| name.split(':').next().unwrap_or("")), None | Some("" | "0" | "root")),
+        |uid| uid == 0,
+    );
     if non_root && root {
         return Err(TranslateError::WouldRunAsRoot);
     }
@@ -170,7 +179,11 @@ fn user(pod: &Pod, container: &Container, image: &Image) -> Result<User, Transla
 /// Returns the number of a signal given by name, with or without `SIG`, or by number; SIGTERM for anything else.
 fn signal(text: &str) -> i32 {
     let named = || Signal::from_str(text).or_else(|_| Signal::from_str(&format!("SIG{text}"))).ok();
-    text.parse::<i32>().ok().filter(|number| (1..=64).contains(number)).or_else(|| named().map(|signal| signal as i32)).unwrap_or(15)
+    text.parse::<i32>()
+        .ok()
+        .filter(|number| (1..=64).contains(number))
+        .or_else(|| named().map(|signal| signal as i32))
+        .unwrap_or(15)
 }
 
 #[cfg(test)]

@@ -1,30 +1,36 @@
 //! Keeps one pod as its object says: observe, decide, act, tell; then sleep until something happens.
 //!
 //! A worker owns its pod's sandbox handle and is the only one to act on the pod. It ends when the pod's object is gone
-//! and nothing of it runs.
+//! and nothing of it runs. How actions are carried out is in `perform`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::task::JoinSet;
 
-use super::decide::{Action, decide, grace_seconds};
-use super::observed::{Note, Observed, Sandbox, Trouble};
+use super::decide::{Action, decide};
+use super::observed::{Observed, Sandbox, Trouble, Volumes};
+use super::past::past_of;
 use super::status::status;
-use super::world::{Started, World};
-use crate::api::kinds::{Container, Pod};
+use super::telling::{Tale, of_change};
+use super::world::World;
+use crate::api::kinds::{Container, Pod, PodStatus};
 use crate::api::{Key, Timestamp};
-use crate::host::engine::{PodEvent, PodHandle, PodState};
+use crate::host::engine::{ContainerState, PodEvent, PodHandle};
 use crate::host::image::Image;
+use crate::host::volume::Prepared;
+use crate::store::Stored;
 
 /// The first wait after a failed start or pull, doubled for each further one (kubelet: 10 s to 300 s).
 const BACKOFF_MIN: Duration = Duration::from_secs(10);
 /// The longest wait between starts or pulls that fail.
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
-/// Name under which the sandbox's own trouble is noted: no container can be called so.
-pub(super) const SANDBOX: &str = "";
+/// The longest sleep: a clock that is set forward is noticed.
+const SLEEP_MAX: Duration = Duration::from_secs(3600);
 
 /// What wakes a worker.
 #[derive(Debug, Default)]
@@ -44,259 +50,269 @@ impl Bell {
     }
 }
 
-/// A pull that ended, for a container.
-type Pulled = (String, Result<Image, Trouble>);
+/// A pull that ended: the container as it was declared then, how it went, and how long it took.
+pub(super) struct Pulled {
+    pub(super) container: Container,
+    pub(super) outcome: Result<Image, Trouble>,
+    pub(super) took: Duration,
+}
 
 pub(super) struct Worker {
-    world: Arc<World>,
+    pub(super) world: Arc<World>,
     key: Key,
-    uid: String,
-    bell: Arc<Bell>,
-    handle: Option<PodHandle>,
-    events: Option<broadcast::Receiver<PodEvent>>,
-    lost: Option<PodState>,
-    observed: Observed,
-    images: BTreeMap<String, Image>,
-    pulls: (mpsc::Sender<Pulled>, mpsc::Receiver<Pulled>),
+    pub(super) uid: String,
+    pub(super) bell: Arc<Bell>,
+    pub(super) handle: Option<PodHandle>,
+    pub(super) events: Option<broadcast::Receiver<PodEvent>>,
+    /// Set when a request was not answered: the supervisor may be gone.
+    pub(super) unanswered: bool,
+    pub(super) observed: Observed,
+    pub(super) images: BTreeMap<String, Image>,
+    pub(super) volumes: Vec<Prepared>,
+    pub(super) pulls: (mpsc::Sender<Pulled>, mpsc::Receiver<Pulled>),
+    /// Pulls and stops under way; they end with the worker.
+    pub(super) tasks: JoinSet<()>,
+    /// When everything is to have ended by the stop that was ordered.
+    pub(super) stop_ordered: Option<Timestamp>,
+    /// What the supervisor said while the worker slept.
+    heard: Option<ContainerState>,
+    /// Whether more was said than was kept.
+    lagged: bool,
+    /// The status that was written last, and the pod's revision since.
+    written: Option<(u64, PodStatus)>,
 }
 
 impl Worker {
     pub(super) fn new(world: Arc<World>, key: Key, uid: String, bell: Arc<Bell>) -> Self {
-        let pulls = mpsc::channel(8);
-        let (handle, lost) = world.adopted(&uid);
-        let events = handle.as_ref().map(PodHandle::events);
-        Self { world, key, uid, bell, handle, events, lost, observed: Observed::default(), images: BTreeMap::new(), pulls }
+        Self {
+            world,
+            key,
+            uid,
+            bell,
+            handle: None,
+            events: None,
+            unanswered: false,
+            observed: Observed::default(),
+            images: BTreeMap::new(),
+            volumes: Vec::new(),
+            pulls: mpsc::channel(8),
+            tasks: JoinSet::new(),
+            stop_ordered: None,
+            heard: None,
+            lagged: false,
+            written: None,
+        }
+    }
+
+    pub(super) fn key(&self) -> &Key {
+        &self.key
     }
 
     /// Runs until the pod is gone.
     pub(super) async fn run(mut self) {
+        self.take_over().await;
+        let mut is_first = true;
         loop {
             let snapshot = self.world.snapshot();
-            let stored = snapshot.get(&self.key).filter(|stored| stored.uid() == self.uid);
-            let Some(pod) = stored.and_then(|stored| stored.typed::<Pod>().ok()) else {
-                self.abandon().await;
-                return;
+            let Some(stored) = snapshot.get(&self.key).filter(|stored| stored.uid() == self.uid) else {
+                return self.abandon().await;
             };
-            self.observe().await;
-            let now = self.world.now();
-            let wanted = status(&self.observed, &pod, self.world.addresses(), now);
-            self.observed.status_written = pod.status.as_ref() == Some(&wanted);
-            let actions = decide(&self.observed, &pod, now);
-            let mut until = None;
-            let mut acted = false;
-            for action in &actions {
-                match action {
-                    Action::Wait { until: Some(at), .. } => until = Some(until.map_or(*at, |known: Timestamp| known.min(*at))),
-                    Action::Wait { .. } => {}
-                    action => {
-                        acted = true;
-                        if !self.perform(&pod, action).await {
-                            break;
-                        }
-                    }
+            let pod = match stored.typed::<Pod>() {
+                Ok(pod) => pod,
+                Err(error) => {
+                    // Nothing is ended for want of understanding.
+                    tracing::error!(pod = %self.key, %error, "the pod is left as it is");
+                    self.bell.ring.notified().await;
+                    continue;
                 }
+            };
+            if std::mem::take(&mut is_first)
+                && let Some(status) = &pod.status
+            {
+                self.observed.past = past_of(status, self.world.now());
             }
-            if acted {
-                continue;
+            let until = self.round(stored, &pod).await;
+            if let Next::Sleep(until) = until {
+                self.sleep(until).await;
             }
-            if !self.observed.status_written {
-                self.world.write_status(&self.key, &self.uid, &wanted).await;
-                self.age_troubles();
-                continue;
-            }
-            self.sleep(until).await;
         }
     }
 
-    /// Brings the picture up to date with what the supervisor says.
-    async fn observe(&mut self) {
-        if self.bell.config_changed.swap(false, Ordering::AcqRel) {
-            for note in self.observed.notes.values_mut() {
-                if note.trouble.as_ref().is_some_and(|trouble| trouble.reason == "CreateContainerConfigError") {
-                    note.trouble = None;
-                }
-            }
+    /// Does one round: everything that can be done at once, else the status, else nothing.
+    async fn round(&mut self, stored: &Stored, pod: &Arc<Pod>) -> Next {
+        self.observe(pod).await;
+        let now = self.world.now();
+        let wanted = status(&self.observed, pod, self.world.addresses(), now);
+        self.observed.status_written = self.is_written(stored.revision(), pod, &wanted);
+        let actions = decide(&self.observed, pod, now);
+        if self.perform(pod, &actions, now).await {
+            return Next::Again;
         }
-        while let Ok((container, outcome)) = self.pulls.1.try_recv() {
-            self.pulled(container, outcome);
+        if !self.observed.status_written {
+            let revision = self.world.write_status(stored, pod, &wanted).await;
+            self.written = revision.map(|revision| (revision, wanted));
+            self.hold_back(pod);
+            return Next::Again;
         }
-        let state = match &self.handle {
-            None => None,
+        Next::Sleep(actions.iter().filter_map(Action::until).min())
+    }
+
+    /// Whether the store has this status. What the store made of it when it was written counts as the same.
+    fn is_written(&self, revision: u64, pod: &Pod, wanted: &PodStatus) -> bool {
+        pod.status.as_ref() == Some(wanted)
+            || self.written.as_ref().is_some_and(|(since, written)| *since == revision && written == wanted)
+    }
+
+    /// Takes over what was found of the pod when the daemon started.
+    async fn take_over(&mut self) {
+        let (handle, lost) = self.world.adopted(&self.uid);
+        self.set_sandbox(handle, lost.map_or(Sandbox::None, Sandbox::Lost)).await;
+    }
+
+    /// Looks again for a pod whose supervisor does not answer: it may be gone, or only the connection.
+    async fn look_again(&mut self) {
+        let (handle, lost) = self.world.find(&self.uid).await;
+        self.set_sandbox(handle, Sandbox::Lost(lost.unwrap_or_default())).await;
+        self.stop_ordered = None;
+        self.observed.notes.values_mut().for_each(|note| note.replacing = false);
+    }
+
+    async fn set_sandbox(&mut self, handle: Option<PodHandle>, otherwise: Sandbox) {
+        // Subscribed before asked: what happens in between is seen twice, never missed.
+        self.events = handle.as_ref().map(PodHandle::events);
+        self.observed.sandbox = match &handle {
             Some(handle) => match handle.status().await {
-                Ok(state) => Some(state),
-                Err(_) => {
-                    (self.handle, self.lost) = self.world.find(&self.uid).await;
-                    self.events = self.handle.as_ref().map(PodHandle::events);
-                    match &self.handle {
-                        Some(handle) => handle.status().await.ok(),
-                        None => None,
-                    }
+                Ok(state) => Sandbox::Alive(state),
+                Err(error) => {
+                    tracing::warn!(uid = self.uid, %error, "the pod's supervisor went away while it was asked");
+                    self.unanswered = true;
+                    Sandbox::Alive(crate::host::engine::PodState::default())
                 }
             },
+            None => otherwise,
         };
-        self.observed.sandbox = match (state, &self.lost) {
-            (Some(state), _) => Sandbox::Alive(state),
-            (None, Some(lost)) => Sandbox::Lost(lost.clone()),
-            (None, None) => Sandbox::None,
-        };
+        self.handle = handle;
     }
 
-    fn pulled(&mut self, container: String, outcome: Result<Image, Trouble>) {
-        let note = self.observed.notes.entry(container.clone()).or_default();
-        note.pulling = false;
-        match outcome {
-            Ok(image) => {
-                note.image_ready = true;
-                note.image_id = image.image_id.clone();
-                note.trouble = None;
-                self.images.insert(container, image);
+    /// Brings the picture up to date with what happened.
+    async fn observe(&mut self, pod: &Arc<Pod>) {
+        if self.bell.config_changed.swap(false, Ordering::AcqRel) {
+            self.reread_config(pod).await;
+        }
+        while let Ok(pulled) = self.pulls.1.try_recv() {
+            self.pulled(pod, pulled);
+        }
+        while self.tasks.try_join_next().is_some() {}
+        if let Some(state) = self.heard.take() {
+            self.changed(pod, state);
+        }
+        while let Some(events) = &mut self.events {
+            match events.try_recv() {
+                Ok(PodEvent::Container(state)) => self.changed(pod, state),
+                Ok(PodEvent::Lost) | Err(TryRecvError::Closed) => {
+                    self.unanswered = true;
+                    break;
+                }
+                Err(TryRecvError::Lagged(_)) => self.lagged = true,
+                Err(TryRecvError::Empty) => break,
             }
-            Err(trouble) => self.trouble(&container, trouble),
+        }
+        let lagged = std::mem::take(&mut self.lagged);
+        if std::mem::take(&mut self.unanswered) {
+            self.look_again().await;
+        } else if lagged {
+            let handle = self.handle.take();
+            self.set_sandbox(handle, Sandbox::None).await;
         }
     }
 
-    /// Notes a failure; each further one in a row doubles the wait.
-    fn trouble(&mut self, container: &str, mut trouble: Trouble) {
-        let note = self.observed.notes.entry(container.to_owned()).or_default();
-        trouble.failures = note.trouble.as_ref().map_or(0, |known| known.failures) + 1;
+    fn changed(&mut self, pod: &Pod, state: ContainerState) {
+        for tale in of_change(pod, self.observed.container(&state.name), &state) {
+            self.world.tell(pod, tale);
+        }
+        self.observed.update(state);
+    }
+
+    /// Tries again at once what failed for want of a ConfigMap or Secret, and brings mounted ones up to date.
+    async fn reread_config(&mut self, pod: &Arc<Pod>) {
+        let notes = self.observed.notes.values_mut().filter_map(|note| note.trouble.as_mut());
+        let volumes = match &mut self.observed.volumes {
+            Volumes::Failed(trouble) => Some(trouble),
+            Volumes::Unknown | Volumes::Ready => None,
+        };
+        for trouble in notes.chain(volumes).filter(|trouble| trouble.reason == "CreateContainerConfigError") {
+            trouble.retry = Some(Timestamp::EPOCH);
+        }
+        if self.observed.volumes == Volumes::Ready && matches!(self.observed.sandbox, Sandbox::Alive(_)) {
+            match self.world.prepare_volumes(pod).await {
+                Ok(volumes) => self.volumes = volumes,
+                // What is mounted stays as it was, as long as the pod lives.
+                Err(trouble) => tracing::debug!(pod = %self.key, trouble.message, "volumes stay as they are"),
+            }
+        }
+    }
+
+    /// Returns trouble with the time of the next try; each further failure in a row doubles the wait.
+    pub(super) fn again(&self, before: Option<&Trouble>, mut trouble: Trouble) -> Trouble {
+        trouble.failures = before.map_or(0, |known| known.failures) + 1;
         if trouble.retry.is_some() {
             let wait = BACKOFF_MIN.saturating_mul(1 << (trouble.failures - 1).min(8)).min(BACKOFF_MAX);
             trouble.retry = Some(self.world.now() + wait);
         }
-        note.trouble = Some(trouble);
+        trouble
     }
 
-    /// A pull that failed is reported once as such and then as held back, as the kubelet alternates.
-    fn age_troubles(&mut self) {
-        for trouble in self.observed.notes.values_mut().filter_map(|note| note.trouble.as_mut()) {
-            if matches!(trouble.reason.as_str(), "ErrImagePull" | "RegistryUnavailable") {
-                trouble.message = format!("Back-off pulling image: {}: {}", trouble.reason, trouble.message);
-                trouble.reason = "ImagePullBackOff".to_owned();
+    /// A pull that failed is told once as such and then as held back.
+    fn hold_back(&mut self, pod: &Pod) {
+        for (name, note) in &mut self.observed.notes {
+            let held = note.trouble.as_ref().and_then(|trouble| trouble.held_back(&note.image));
+            if let Some(held) = held {
+                let text = format!("Back-off pulling image \"{}\"", note.image);
+                self.world.tell(pod, Tale::normal(Some(name), "BackOff", text));
+                note.trouble = Some(held);
             }
         }
-    }
-
-    /// Carries out one action; `false` ends the round, because what follows was decided for another state.
-    async fn perform(&mut self, pod: &Pod, action: &Action) -> bool {
-        match action {
-            Action::StartSandbox => match self.world.start_sandbox(pod).await {
-                Ok(handle) => {
-                    self.events = Some(handle.events());
-                    self.handle = Some(handle);
-                    self.observed.notes.remove(SANDBOX);
-                }
-                Err(message) => {
-                    self.trouble(SANDBOX, Trouble::retried("CreatePodSandboxError", message));
-                    return false;
-                }
-            },
-            Action::RemoveLost => {
-                if let Some(lost) = self.lost.take() {
-                    self.observed.past = lost;
-                }
-                self.world.remove_lost(&self.uid).await;
-                self.observed.sandbox = Sandbox::None;
-            }
-            Action::Pull { container } => return self.pull(pod, container).await,
-            Action::Start { container, attempt } => return self.start(pod, container, *attempt).await,
-            Action::Stop { container } => {
-                if let Some(handle) = &self.handle {
-                    let _lost = handle.stop(container, Duration::from_secs(grace_seconds(pod)), None).await;
-                }
-                return false;
-            }
-            Action::StopAll { grace } => {
-                if let Some(handle) = &self.handle {
-                    // A shorter grace may be ordered meanwhile: the bell leads to a new decision.
-                    tokio::select! {
-                        _stopped = handle.stop_all(*grace) => {}
-                        () = self.bell.ring.notified() => {}
-                    }
-                }
-                return false;
-            }
-            Action::Release => {
-                if let Sandbox::Alive(state) = &self.observed.sandbox {
-                    self.observed.past = state.clone();
-                }
-                if let Some(handle) = self.handle.take() {
-                    self.world.release(&handle, &self.uid).await;
-                }
-                self.events = None;
-                self.observed.sandbox = Sandbox::None;
-            }
-            Action::ConfirmDeletion => {
-                self.world.confirm_deletion(&self.key, &self.uid).await;
-                return false;
-            }
-            Action::Wait { .. } => {}
-        }
-        true
-    }
-
-    async fn pull(&mut self, pod: &Pod, name: &str) -> bool {
-        let Some(container) = find(pod, name) else { return false };
-        // What is here needs no task of its own: the common case starts at once.
-        if let Some(image) = self.world.cached_image(container) {
-            self.pulled(name.to_owned(), Ok(image));
-            return true;
-        }
-        self.observed.notes.entry(name.to_owned()).or_insert_with(Note::default).pulling = true;
-        let (world, container, sender) = (self.world.clone(), container.clone(), self.pulls.0.clone());
-        let bell = self.bell.clone();
-        tokio::spawn(async move {
-            let outcome = world.pull(&container).await;
-            // The worker may have ended: then nobody waits for the image.
-            let _unheard = sender.send((container.name, outcome)).await;
-            bell.pod_changed();
-        });
-        true
-    }
-
-    async fn start(&mut self, pod: &Pod, name: &str, attempt: u32) -> bool {
-        let (Some(container), Some(image), Some(handle)) = (find(pod, name), self.images.get(name), self.handle.clone()) else {
-            return false;
-        };
-        match self.world.start_container(&handle, pod, container, attempt, image).await {
-            Started::Done => {
-                if let Some(note) = self.observed.notes.get_mut(name) {
-                    note.trouble = None;
-                }
-            }
-            Started::Failed(trouble) => self.trouble(name, trouble),
-            // The sandbox broke under us: look again.
-            Started::Lost => return false,
-        }
-        true
     }
 
     /// Ends what runs of a pod whose object is gone.
     async fn abandon(&mut self) {
         if let Some(handle) = self.handle.take() {
-            let _lost = handle.stop_all(Duration::ZERO).await;
             self.world.release(&handle, &self.uid).await;
-        } else {
+        } else if self.observed.sandbox != Sandbox::None {
             self.world.remove_lost(&self.uid).await;
         }
-        self.world.forget(&self.uid);
+        self.world.forget(&self.uid).await;
     }
 
+    /// Sleeps until a bell rings, the pod's supervisor says something, or `until`.
     async fn sleep(&mut self, until: Option<Timestamp>) {
-        let pause = until.map_or(Duration::from_secs(3600), |at| at.since(self.world.now()));
+        let pause = until.map_or(SLEEP_MAX, |at| at.since(self.world.now()).min(SLEEP_MAX));
         let events = async {
             match &mut self.events {
-                Some(events) => {
-                    let _any = events.recv().await;
-                }
+                Some(events) => events.recv().await,
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            () = self.bell.ring.notified() => {}
-            () = events => {}
-            () = tokio::time::sleep(pause) => {}
+        let heard = tokio::select! {
+            () = self.bell.ring.notified() => None,
+            heard = events => Some(heard),
+            () = tokio::time::sleep(pause) => None,
+        };
+        match heard {
+            None => {}
+            Some(Ok(PodEvent::Container(state))) => self.heard = Some(state),
+            Some(Ok(PodEvent::Lost) | Err(RecvError::Closed)) => self.unanswered = true,
+            Some(Err(RecvError::Lagged(_))) => self.lagged = true,
         }
     }
+}
+
+/// What follows a round.
+enum Next {
+    /// Another one at once.
+    Again,
+    /// A pause, until then at most.
+    Sleep(Option<Timestamp>),
 }
 
 /// Finds a container, init ones included.

@@ -5,21 +5,32 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
 
 use super::env::Facts;
 use super::observed::Trouble;
 use super::status::NodeAddresses;
+use super::telling::{Heard, Tale};
 use super::translate::{self, TranslateError};
 use crate::api::kinds::{Container, Pod, PodStatus};
 use crate::api::{Key, Object as _, Timestamp};
 use crate::host::engine::{Adopted, Engine, EngineError, PodHandle, PodState};
-use crate::host::image::{
-    Image, ImageReference, ImageStore, PullPolicy, PullStep, RegistryAuth, decide_pull,
-};
-use crate::host::volume::{self, VolumeDirs, VolumeError};
+use crate::host::image::{Image, ImageReference, ImageStore, PullPolicy, PullStep, RegistryAuth, decide_pull};
+use crate::host::volume::{self, Prepared, VolumeDirs, VolumeError};
 use crate::store::objects::{Clock, Context, DeleteOptions, Entropy, Removal, prepare_delete, prepare_status};
-use crate::store::{CommitError, Op, Precondition, Snapshot, Store, Txn};
+use crate::store::{CommitError, Op, Outcome, Precondition, Snapshot, Store, Stored, Txn};
+
+/// A container to be started.
+#[derive(Clone, Copy)]
+pub(super) struct Start<'a> {
+    pub(super) container: &'a Container,
+    pub(super) attempt: u32,
+    pub(super) image: &'a Image,
+    pub(super) volumes: &'a [Prepared],
+}
 
 /// How a container's start went.
 pub(super) enum Started {
@@ -51,6 +62,8 @@ pub(super) struct World {
     pub(super) found: Mutex<BTreeMap<String, Adopted>>,
     /// The handles of running pods by uid, for exec and statistics.
     pub(super) handles: Mutex<BTreeMap<String, PodHandle>>,
+    /// Where events go to be written.
+    pub(super) told: mpsc::Sender<Heard>,
 }
 
 impl World {
@@ -64,6 +77,13 @@ impl World {
 
     pub(super) fn addresses(&self) -> &NodeAddresses {
         &self.addresses
+    }
+
+    /// Tells something about a pod; dropped where too much waits to be written.
+    pub(super) fn tell(&self, pod: &Pod, tale: Tale) {
+        if self.told.try_send(Heard::new(pod, tale)).is_err() {
+            tracing::debug!(pod = pod.metadata.name, "an event is dropped: too many wait to be written");
+        }
     }
 
     /// Takes what was found of a pod when the daemon started.
@@ -146,27 +166,29 @@ impl World {
         })
     }
 
-    pub(super) async fn start_container(
-        &self,
-        handle: &PodHandle,
-        pod: &Pod,
-        container: &Container,
-        attempt: u32,
-        image: &Image,
-    ) -> Started {
+    /// Makes what a pod's containers mount, and brings what is there up to date.
+    pub(super) async fn prepare_volumes(&self, pod: &Arc<Pod>) -> Result<Vec<Prepared>, Trouble> {
+        if pod.spec.volumes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (pod, snapshot) = (pod.clone(), self.snapshot());
+        let dirs = self.volume_dirs(pod.metadata.uid.as_deref().unwrap_or_default());
+        off_thread(move || volume::prepare(&pod, &snapshot, &dirs)).await.map_err(|error| match &error {
+            VolumeError::NotYet { .. } => Trouble::retried("CreateContainerConfigError", error.to_string()),
+            VolumeError::Refused { .. } | VolumeError::Io { .. } => {
+                Trouble::retried("CreateContainerError", describe(&error))
+            }
+        })
+    }
+
+    pub(super) async fn start_container(&self, handle: &PodHandle, pod: &Pod, start: Start<'_>) -> Started {
         let snapshot = self.snapshot();
-        let uid = pod.metadata.uid.as_deref().unwrap_or_default();
-        let config = |message: String| Started::Failed(Trouble::retried("CreateContainerConfigError", message));
-        let volumes = match volume::prepare(pod, &snapshot, &self.volume_dirs(uid)) {
-            Ok(volumes) => volumes,
-            Err(error @ VolumeError::NotYet { .. }) => return config(error.to_string()),
-            Err(error) => return Started::Failed(Trouble::retried("CreateContainerError", describe(&error))),
-        };
         let facts = Facts { pod, snapshot: &snapshot, host_ip: &self.addresses.host_ip, capacity: self.capacity };
-        let spec = match translate::container(container, attempt, image, &volumes, &facts) {
+        let spec = match translate::container(start.container, start.attempt, start.image, start.volumes, &facts) {
             Ok(spec) => spec,
-            Err(error @ TranslateError::Env(_)) => return config(error.to_string()),
-            Err(error @ TranslateError::WouldRunAsRoot) => return config(error.to_string()),
+            Err(error @ (TranslateError::Env(_) | TranslateError::WouldRunAsRoot)) => {
+                return Started::Failed(Trouble::retried("CreateContainerConfigError", error.to_string()));
+            }
             Err(error) => return Started::Failed(Trouble::retried("CreateContainerError", error.to_string())),
         };
         match handle.start(spec).await {
@@ -184,16 +206,22 @@ impl World {
             tracing::warn!(uid, %error, "cannot remove the pod");
         }
         lock(&self.handles).remove(uid);
-        if let Err(error) = volume::remove(&self.volume_dirs(uid)) {
+        let dirs = self.volume_dirs(uid);
+        if let Err(error) = off_thread(move || volume::remove(&dirs)).await {
             tracing::warn!(uid, %error, "cannot remove the volumes of the pod");
         }
     }
 
     /// Removes what a pod leaves behind when its object is gone: volumes and logs.
-    pub(super) fn forget(&self, uid: &str) {
-        let removed = volume::remove(&self.volume_dirs(uid)).and_then(|()| {
-            let suffix = format!("_{uid}");
-            for entry in std::fs::read_dir(&self.logs)? {
+    pub(super) async fn forget(&self, uid: &str) {
+        let (dirs, logs, suffix) = (self.volume_dirs(uid), self.logs.clone(), format!("_{uid}"));
+        let removed = off_thread(move || -> std::io::Result<()> {
+            volume::remove(&dirs)?;
+            let entries = match std::fs::read_dir(&logs) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+                entries => entries?,
+            };
+            for entry in entries {
                 let entry = entry?;
                 if entry.file_name().to_string_lossy().ends_with(&suffix) {
                     std::fs::remove_dir_all(entry.path())?;
@@ -201,25 +229,27 @@ impl World {
             }
             Ok(())
         });
-        if let Err(error) = removed {
+        if let Err(error) = removed.await {
             tracing::warn!(uid, %error, "cannot remove the files of the pod");
         }
     }
 
-    /// Writes a pod's status; a faster writer makes the worker look again.
-    pub(super) async fn write_status(&self, key: &Key, uid: &str, status: &PodStatus) {
+    /// Writes the status of the pod that it was decided from and returns the revision it then has; `None` where the
+    /// pod changed meanwhile, so that the worker looks again.
+    pub(super) async fn write_status(&self, stored: &Stored, pod: &Pod, status: &PodStatus) -> Option<u64> {
         let snapshot = self.snapshot();
-        let Some(stored) = snapshot.get(key).filter(|stored| stored.uid() == uid) else { return };
-        let Ok(pod) = stored.typed::<Pod>() else { return };
-        let mut next = Pod::clone(&pod);
-        next.status = Some(status.clone());
+        let next = Pod { status: Some(status.clone()), ..pod.clone() };
         let entropy = (self.entropy)();
         let context = Context { kind: Pod::kind(), snapshot: &snapshot, now: self.now(), entropy, manager: None };
+        let key = stored.key();
         let value = match prepare_status(next.to_value(), stored.value(), &context) {
             Ok(value) => value,
-            Err(error) => return tracing::error!(pod = %key, %error, "the status is not valid"),
+            Err(error) => {
+                tracing::error!(pod = %key, %error, "the status is not valid");
+                return Some(stored.revision());
+            }
         };
-        self.commit(key, Op::put(key.clone(), Precondition::Revision(stored.revision()), value)).await;
+        self.commit(key, Op::put(key.clone(), Precondition::Revision(stored.revision()), value)).await
     }
 
     /// Removes a deleted pod's object: nothing of it runs any more.
@@ -236,16 +266,27 @@ impl World {
         self.commit(key, op).await;
     }
 
-    async fn commit(&self, key: &Key, op: Op) {
+    /// Commits one change and returns the object's revision after it; `None` where it did not happen.
+    async fn commit(&self, key: &Key, op: Op) -> Option<u64> {
         match self.store.commit_async(Txn::one(op)).await {
-            Ok(_) | Err(CommitError::Conflict { .. }) => {}
+            Ok(committed) => committed.outcomes.first().and_then(Outcome::object).map(|stored| stored.revision()),
+            Err(CommitError::Conflict { .. }) => None,
             Err(error) => {
                 tracing::error!(pod = %key, %error, "the store did not take the pod's state");
                 // A store that is full or broken heals by itself or not at all: do not spin.
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                tokio::time::sleep(STORE_PAUSE).await;
+                None
             }
         }
     }
+}
+
+/// How long a worker waits after the store refused to write.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Does what may wait for the disk beside the runtime's threads.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    crate::host::engine::off_thread(work).await
 }
 
 /// Returns the pull policy of a container: its own, else by the tag.

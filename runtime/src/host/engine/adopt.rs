@@ -189,7 +189,7 @@ fn last_states(dir: &Path) -> PodState {
 }
 
 /// Returns what becomes of a state when the supervisor that kept it is gone. Pure.
-fn after_loss(mut state: ContainerState, now: SystemTime) -> ContainerState {
+pub(crate) fn after_loss(mut state: ContainerState, now: SystemTime) -> ContainerState {
     if let ContainerPhase::Running { started, .. } = state.phase {
         let exit = Exit {
             attempt: state.attempt,

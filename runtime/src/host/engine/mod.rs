@@ -12,7 +12,7 @@ pub mod protocol;
 pub mod spec;
 pub mod state;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 pub mod wire;
 
 use std::fs;
@@ -20,6 +20,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use adopt::after_loss;
 pub use adopt::{Adopted, LostPod};
 pub use handle::{ExecStdio, PodHandle, Terminal};
 pub use spec::{
@@ -182,9 +183,8 @@ impl Engine {
             std::os::unix::net::UnixStream::pair().map_err(io_error("connect", &pod.sandbox.run_dir))?;
         let shared = self.shared.clone();
         let request = pod.clone();
-        let sent = tokio::task::spawn_blocking(move || shared.zygote.spawn(&request, theirs.as_fd())).await;
-        sent.expect("invariant: sending to the zygote does not panic")
-            .map_err(|source| EngineError::Zygote { uid: uid.clone(), source })?;
+        let sent = off_thread(move || shared.zygote.spawn(&request, theirs.as_fd())).await;
+        sent.map_err(|source| EngineError::Zygote { uid: uid.clone(), source })?;
         let connected = Connection::open(&uid, own).await;
         if connected.is_err() {
             // What the supervisor left is of no use: it never greeted.
@@ -210,9 +210,20 @@ fn check_id(id: &str) -> Result<(), EngineError> {
 /// Removes a directory that may be missing, off the runtime's threads.
 async fn remove_dir(path: &Path) -> Result<(), EngineError> {
     let dir = path.to_owned();
-    let removed = tokio::task::spawn_blocking(move || fs::remove_dir_all(&dir)).await;
-    match removed.expect("invariant: removing files does not panic") {
+    match off_thread(move || fs::remove_dir_all(&dir)).await {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", path)(source)),
         _ => Ok(()),
+    }
+}
+
+/// Does what waits for the kernel or a disk beside the runtime's threads. Never returns when the runtime is ending:
+/// whoever waits is ending with it.
+pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_cancelled) => std::future::pending().await,
+        },
     }
 }

@@ -18,19 +18,11 @@ impl Contents {
         for diff_id in &config.rootfs.diff_ids {
             chain.push(chain_id(chain.last(), diff_id));
         }
-        Self {
-            manifest,
-            config,
-            chain,
-        }
+        Self { manifest, config, chain }
     }
 
     /// Parses a manifest's own and its configuration's bytes.
-    pub(super) fn parse(
-        digest: &Digest,
-        manifest: Manifest,
-        config: &[u8],
-    ) -> Result<Self, DocumentError> {
+    pub(super) fn parse(digest: &Digest, manifest: Manifest, config: &[u8]) -> Result<Self, DocumentError> {
         let config = ConfigDocument::parse(digest, &manifest, config)?;
         Ok(Self::new(manifest, config))
     }

@@ -55,9 +55,7 @@ impl FromStr for Digest {
         if hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(DigestParseError {
-                text: text.chars().take(200).collect(),
-            })
+            Err(DigestParseError { text: text.chars().take(200).collect() })
         }
     }
 }
@@ -118,14 +116,7 @@ mod tests {
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").as_str(), empty);
         assert_eq!(empty.parse::<Digest>().unwrap().hex(), &empty[7..]);
-        for bad in [
-            "",
-            "sha256:",
-            "sha256:../../etc/passwd",
-            "sha512:00",
-            &empty.to_uppercase(),
-            &empty[..70],
-        ] {
+        for bad in ["", "sha256:", "sha256:../../etc/passwd", "sha512:00", &empty.to_uppercase(), &empty[..70]] {
             assert!(bad.parse::<Digest>().is_err(), "{bad}");
         }
     }

@@ -124,17 +124,9 @@ impl Document {
             manifests: Option<serde::de::IgnoredAny>,
             layers: Option<serde::de::IgnoredAny>,
         }
-        let json = |source| DocumentError::Json {
-            kind: "manifest",
-            digest: digest.clone(),
-            source,
-        };
+        let json = |source| DocumentError::Json { kind: "manifest", digest: digest.clone(), source };
         let probe: Probe = serde_json::from_slice(bytes).map_err(json)?;
-        match (
-            probe.schema_version,
-            probe.manifests.is_some(),
-            probe.layers.is_some(),
-        ) {
+        match (probe.schema_version, probe.manifests.is_some(), probe.layers.is_some()) {
             (2, true, false) => Ok(Self::Index(serde_json::from_slice(bytes).map_err(json)?)),
             (2, false, true) => Ok(Self::Manifest(serde_json::from_slice(bytes).map_err(json)?)),
             (version, ..) => Err(DocumentError::NotAnImage {
@@ -152,20 +144,14 @@ impl Document {
 impl Index {
     /// Chooses the variant for this host: linux, this architecture, the first listed.
     pub(super) fn choose(&self) -> Result<&Descriptor, DocumentError> {
-        let fits = |d: &&Descriptor| {
-            d.platform
-                .as_ref()
-                .is_some_and(|p| p.os == "linux" && p.architecture == ARCHITECTURE)
-        };
+        let fits =
+            |d: &&Descriptor| d.platform.as_ref().is_some_and(|p| p.os == "linux" && p.architecture == ARCHITECTURE);
         if let Some(found) = self.manifests.iter().find(fits) {
             return Ok(found);
         }
         match self.manifests.as_slice() {
             [only] if only.platform.is_none() => Ok(only),
-            _ => Err(DocumentError::NoPlatform {
-                wanted: ARCHITECTURE,
-                offered: self.offered(),
-            }),
+            _ => Err(DocumentError::NoPlatform { wanted: ARCHITECTURE, offered: self.offered() }),
         }
     }
 
@@ -179,11 +165,7 @@ impl Index {
             .take(16)
             .collect();
         names.dedup();
-        if names.is_empty() {
-            "nothing".into()
-        } else {
-            names.join(", ")
-        }
+        if names.is_empty() { "nothing".into() } else { names.join(", ") }
     }
 }
 
@@ -221,59 +203,34 @@ pub(super) struct RootFsDocument {
 
 impl ConfigDocument {
     /// Parses a configuration and holds it against `manifest`, whose digest is `digest`.
-    pub(super) fn parse(
-        digest: &Digest,
-        manifest: &Manifest,
-        bytes: &[u8],
-    ) -> Result<Self, DocumentError> {
+    pub(super) fn parse(digest: &Digest, manifest: &Manifest, bytes: &[u8]) -> Result<Self, DocumentError> {
         let kind = manifest.config.media_type.as_str();
         if !matches!(
             kind,
-            "" | "application/vnd.oci.image.config.v1+json"
-                | "application/vnd.docker.container.image.v1+json"
+            "" | "application/vnd.oci.image.config.v1+json" | "application/vnd.docker.container.image.v1+json"
         ) {
-            return Err(DocumentError::NotAnImage {
-                digest: digest.clone(),
-                media_type: kind.to_owned(),
-            });
+            return Err(DocumentError::NotAnImage { digest: digest.clone(), media_type: kind.to_owned() });
         }
         let config: Self = serde_json::from_slice(bytes).map_err(|source| DocumentError::Json {
             kind: "configuration",
             digest: manifest.config.digest.clone(),
             source,
         })?;
-        let inconsistent = |problem| DocumentError::Inconsistent {
-            digest: digest.clone(),
-            problem,
-        };
+        let inconsistent = |problem| DocumentError::Inconsistent { digest: digest.clone(), problem };
         let (layers, diffs) = (manifest.layers.len(), config.rootfs.diff_ids.len());
         if layers != diffs {
-            return Err(inconsistent(format!(
-                "it lists {layers} layers and its configuration {diffs}"
-            )));
+            return Err(inconsistent(format!("it lists {layers} layers and its configuration {diffs}")));
         }
         if layers > LAYERS_MAX {
-            return Err(inconsistent(format!(
-                "it has {layers} layers; at most {LAYERS_MAX} are supported"
-            )));
+            return Err(inconsistent(format!("it has {layers} layers; at most {LAYERS_MAX} are supported")));
         }
-        if let Some(layer) = manifest
-            .layers
-            .iter()
-            .find(|layer| !is_layer_type(&layer.media_type))
-        {
-            return Err(inconsistent(format!(
-                "layer `{}` is of type `{}`",
-                layer.digest, layer.media_type
-            )));
+        if let Some(layer) = manifest.layers.iter().find(|layer| !is_layer_type(&layer.media_type)) {
+            return Err(inconsistent(format!("layer `{}` is of type `{}`", layer.digest, layer.media_type)));
         }
         let os_fits = matches!(config.os.as_str(), "" | "linux");
         if !os_fits || !(config.architecture.is_empty() || config.architecture == ARCHITECTURE) {
             let offered = format!("{}/{}", config.os, config.architecture);
-            return Err(DocumentError::NoPlatform {
-                wanted: ARCHITECTURE,
-                offered,
-            });
+            return Err(DocumentError::NoPlatform { wanted: ARCHITECTURE, offered });
         }
         Ok(config)
     }
@@ -282,10 +239,7 @@ impl ConfigDocument {
 /// Tells whether a layer of this type is a tar archive that is kept in the registry. The compression named in the
 /// type is not trusted: it is read from the first bytes.
 fn is_layer_type(media_type: &str) -> bool {
-    let base = media_type
-        .strip_suffix("+gzip")
-        .or_else(|| media_type.strip_suffix("+zstd"))
-        .unwrap_or(media_type);
+    let base = media_type.strip_suffix("+gzip").or_else(|| media_type.strip_suffix("+zstd")).unwrap_or(media_type);
     matches!(
         base,
         "" | "application/vnd.oci.image.layer.v1.tar"
@@ -314,9 +268,7 @@ mod tests {
             })
             .collect();
         let bytes = serde_json::json!({"schemaVersion": 2, "manifests": manifests}).to_string();
-        let Document::Index(index) = Document::parse(&digest(), bytes.as_bytes()).unwrap() else {
-            panic!("{case}")
-        };
+        let Document::Index(index) = Document::parse(&digest(), bytes.as_bytes()).unwrap() else { panic!("{case}") };
         let found = match index.choose() {
             Ok(chosen) => chosen.digest.to_string(),
             Err(error) => error.to_string(),
@@ -328,21 +280,13 @@ mod tests {
     fn an_index_yields_the_variant_of_this_host() {
         let mine = format!("linux/{ARCHITECTURE}");
         let wanted = Digest::of(mine.as_bytes()).to_string();
-        check_index(
-            "one of many",
-            &["windows/amd64", "linux/s390x", &mine],
-            &wanted,
-        );
+        check_index("one of many", &["windows/amd64", "linux/s390x", &mine], &wanted);
         check_index(
             "none",
             &["linux/s390x", "unknown/unknown"],
             &format!("the image has no variant for {mine}; it offers linux/s390x"),
         );
-        check_index(
-            "empty",
-            &[],
-            &format!("the image has no variant for {mine}; it offers nothing"),
-        );
+        check_index("empty", &[], &format!("the image has no variant for {mine}; it offers nothing"));
     }
 
     #[test]
@@ -355,10 +299,7 @@ mod tests {
             "[]",
             "",
         ] {
-            assert!(
-                Document::parse(&digest(), bytes.as_bytes()).is_err(),
-                "{bytes}"
-            );
+            assert!(Document::parse(&digest(), bytes.as_bytes()).is_err(), "{bytes}");
         }
     }
 
@@ -368,14 +309,8 @@ mod tests {
             ("application/vnd.oci.image.layer.v1.tar+gzip", true),
             ("application/vnd.oci.image.layer.v1.tar+zstd", true),
             ("application/vnd.docker.image.rootfs.diff.tar.gzip", true),
-            (
-                "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
-                false,
-            ),
-            (
-                "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
-                false,
-            ),
+            ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", false),
+            ("application/vnd.oci.image.layer.v1.tar+gzip+encrypted", false),
             ("application/vnd.in-toto+json", false),
         ] {
             assert_eq!(is_layer_type(media_type), expected, "{media_type}");

@@ -36,13 +36,8 @@ impl Inner {
         let _naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = |action| StoreError::io(action, &self.dir);
         let host = self.host_in_use(in_use);
-        let mut roots: BTreeSet<Digest> = self
-            .refs
-            .list()
-            .map_err(failed("list names"))?
-            .into_iter()
-            .map(|record| record.digest)
-            .collect();
+        let mut roots: BTreeSet<Digest> =
+            self.refs.list().map_err(failed("list names"))?.into_iter().map(|record| record.digest).collect();
         roots.extend(in_use.iter().cloned());
         let (mut blobs, mut layers) = (BTreeSet::new(), BTreeSet::new());
         for root in &roots {
@@ -62,9 +57,7 @@ impl Inner {
         let mut report = GcReport::default();
         for (digest, bytes) in self.blobs.list().map_err(failed("list blobs"))? {
             if !blobs.contains(&digest)
-                && let Some(removed) = self
-                    .pins
-                    .unless_pinned(&digest, || self.blobs.remove(&digest))
+                && let Some(removed) = self.pins.unless_pinned(&digest, || self.blobs.remove(&digest))
             {
                 removed.map_err(failed("remove a blob"))?;
                 report.blobs += 1;
@@ -76,19 +69,12 @@ impl Inner {
         Ok(report)
     }
 
-    fn gc_dir(
-        &self,
-        sub: &str,
-        keep: &BTreeSet<Digest>,
-        report: &mut GcReport,
-    ) -> Result<(), StoreError> {
+    fn gc_dir(&self, sub: &str, keep: &BTreeSet<Digest>, report: &mut GcReport) -> Result<(), StoreError> {
         let dir = self.dir.join(sub);
         let failed = || StoreError::io("remove a layer", &dir);
         for item in fs::read_dir(&dir).map_err(failed())? {
             let item = item.map_err(failed())?;
-            let Ok(digest) =
-                format!("sha256:{}", item.file_name().to_string_lossy()).parse::<Digest>()
-            else {
+            let Ok(digest) = format!("sha256:{}", item.file_name().to_string_lossy()).parse::<Digest>() else {
                 continue;
             };
             if keep.contains(&digest) {
@@ -96,9 +82,7 @@ impl Inner {
             }
             let bytes = self.layer_bytes(&digest);
             let gone = unique_name("gone");
-            let moved = self.pins.unless_pinned(&digest, || {
-                fs::rename(item.path(), self.scratch().join(&gone))
-            });
+            let moved = self.pins.unless_pinned(&digest, || fs::rename(item.path(), self.scratch().join(&gone)));
             if let Some(moved) = moved {
                 moved.map_err(failed())?;
                 self.discard(&gone);

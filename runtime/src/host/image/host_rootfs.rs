@@ -89,10 +89,7 @@ impl Inner {
     /// Returns the built-in image as of now. Cheap while the host's files stay as they are.
     pub(super) fn host_image(&self, reference: &ImageReference) -> Result<Image, StoreError> {
         let fingerprint = fingerprint();
-        let mut cached = self
-            .host_rootfs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut cached = self.host_rootfs.lock().unwrap_or_else(PoisonError::into_inner);
         let made = match cached.take() {
             Some(made) if made.fingerprint == fingerprint && made.rootfs.lowers[0].is_dir() => made,
             _ => self.make_host_rootfs(fingerprint)?,
@@ -103,9 +100,7 @@ impl Inner {
             digest: made.digest.clone(),
             image_id: made.digest.to_string(),
             config: ImageConfig {
-                env: vec![
-                    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into(),
-                ],
+                env: vec!["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into()],
                 ..ImageConfig::default()
             },
             rootfs: made.rootfs.clone(),
@@ -116,24 +111,15 @@ impl Inner {
     pub(super) fn host_in_use(&self, in_use: &BTreeSet<Digest>) -> BTreeSet<Digest> {
         let is_host = |digest: &&Digest| self.dir.join("host").join(digest.hex()).is_dir();
         let mut keep: BTreeSet<Digest> = in_use.iter().filter(is_host).cloned().collect();
-        let cached = self
-            .host_rootfs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let cached = self.host_rootfs.lock().unwrap_or_else(PoisonError::into_inner);
         keep.extend(cached.as_ref().map(|made| made.digest.clone()));
         keep
     }
 
-    fn make_host_rootfs(
-        &self,
-        fingerprint: Vec<(u64, u64, i64, i64)>,
-    ) -> Result<HostRootfs, StoreError> {
+    fn make_host_rootfs(&self, fingerprint: Vec<(u64, u64, i64, i64)>) -> Result<HostRootfs, StoreError> {
         let name = unique_name("host");
         let staged = self.scratch().join(&name);
-        let mut base = Base {
-            root: staged.join("fs"),
-            hasher: Hasher::default(),
-        };
+        let mut base = Base { root: staged.join("fs"), hasher: Hasher::default() };
         let failed = |source| StoreError::io("make the host image", &staged)(source);
         let binds = base.build().map_err(failed)?;
         let digest = base.hasher.clone().finish();
@@ -148,15 +134,8 @@ impl Inner {
             place.parent().map_or(Ok(()), sync_dir)
         };
         put().map_err(StoreError::io("put the host image in place", &place))?;
-        let rootfs = RootFs {
-            lowers: vec![place.join("fs")],
-            binds,
-        };
-        Ok(HostRootfs {
-            fingerprint,
-            digest,
-            rootfs,
-        })
+        let rootfs = RootFs { lowers: vec![place.join("fs")], binds };
+        Ok(HostRootfs { fingerprint, digest, rootfs })
     }
 }
 
@@ -169,11 +148,7 @@ fn fingerprint() -> Vec<(u64, u64, i64, i64)> {
     roots
         .chain(tables)
         .chain(files)
-        .map(|path| {
-            fs::metadata(path).map_or((0, 0, 0, 0), |m| {
-                (m.dev(), m.ino(), m.ctime(), m.ctime_nsec())
-            })
-        })
+        .map(|path| fs::metadata(path).map_or((0, 0, 0, 0), |m| (m.dev(), m.ino(), m.ctime(), m.ctime_nsec())))
         .collect()
 }
 
@@ -211,28 +186,12 @@ impl Base {
         for tree in TREES {
             self.copy_tree(&Path::new("/etc").join(tree), &format!("etc/{tree}"), 0)?;
         }
-        self.copy(
-            Path::new("/etc/ssl/openssl.cnf"),
-            "etc/ssl/openssl.cnf",
-            true,
-        )?;
-        self.copy(
-            Path::new("/etc/pki/tls/cert.pem"),
-            "etc/pki/tls/cert.pem",
-            false,
-        )?;
+        self.copy(Path::new("/etc/ssl/openssl.cnf"), "etc/ssl/openssl.cnf", true)?;
+        self.copy(Path::new("/etc/pki/tls/cert.pem"), "etc/pki/tls/cert.pem", false)?;
         if !self.root.join("etc/nsswitch.conf").exists() {
-            self.file(
-                "etc/nsswitch.conf",
-                0o644,
-                b"passwd: files\ngroup: files\nhosts: files dns\n",
-            )?;
+            self.file("etc/nsswitch.conf", 0o644, b"passwd: files\ngroup: files\nhosts: files dns\n")?;
         }
-        self.file(
-            "etc/hosts",
-            0o644,
-            b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
-        )?;
+        self.file("etc/hosts", 0o644, b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")?;
         // The host's own mounts are not the container's.
         self.link("etc/mtab", Path::new("/proc/mounts"))?;
         Ok(binds)
@@ -289,10 +248,7 @@ impl Base {
             missing.push(parent);
             at = parent;
         }
-        missing
-            .into_iter()
-            .rev()
-            .try_for_each(|dir| self.directory(dir, 0o755))
+        missing.into_iter().rev().try_for_each(|dir| self.directory(dir, 0o755))
     }
 
     /// Copies a file or link. What is missing, not for everyone's eyes or too large is left out. A link into `/usr`
@@ -347,10 +303,7 @@ impl Base {
 }
 
 fn bind(dir: &str) -> RootBind {
-    RootBind {
-        source: Path::new("/").join(dir),
-        target: Path::new("/").join(dir),
-    }
+    RootBind { source: Path::new("/").join(dir), target: Path::new("/").join(dir) }
 }
 
 fn is_private_key(bytes: &[u8]) -> bool {
@@ -360,10 +313,8 @@ fn is_private_key(bytes: &[u8]) -> bool {
 /// Returns the lines of `passwd` and `group` for ids below 1000 and for `nobody`, without hashes and without the
 /// membership of people.
 fn system_accounts(passwd: &str, group: &str) -> (String, String) {
-    let is_system = |id: Option<&&str>| {
-        id.and_then(|id| id.parse().ok())
-            .is_some_and(|id: u32| id < 1000 || id == 65534)
-    };
+    let is_system =
+        |id: Option<&&str>| id.and_then(|id| id.parse().ok()).is_some_and(|id: u32| id < 1000 || id == 65534);
     let mut names = BTreeSet::new();
     let mut accounts = String::new();
     for line in passwd.lines() {
@@ -378,10 +329,7 @@ fn system_accounts(passwd: &str, group: &str) -> (String, String) {
     for line in group.lines() {
         let mut fields: Vec<&str> = line.split(':').collect();
         if fields.len() == 4 && is_system(fields.get(2)) {
-            let members: Vec<&str> = fields[3]
-                .split(',')
-                .filter(|member| names.contains(member))
-                .collect();
+            let members: Vec<&str> = fields[3].split(',').filter(|member| names.contains(member)).collect();
             let members = members.join(",");
             fields[1] = "x";
             fields[3] = &members;
@@ -401,10 +349,7 @@ mod tests {
             "root:$6$hash:0:0:root:/root:/bin/bash\nana:x:1000:1000:Ana:/home/ana:/bin/zsh\nnobody:x:65534:65534::/:/bin/false\nodd\n",
             "root:x:0:\nadm:*:4:ana,root\nana:x:1000:\n",
         );
-        assert_eq!(
-            passwd,
-            "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n"
-        );
+        assert_eq!(passwd, "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n");
         assert_eq!(group, "root:x:0:\nadm:x:4:root\n");
     }
 

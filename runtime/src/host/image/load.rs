@@ -111,9 +111,7 @@ impl ImageStore {
     pub async fn load(&self, path: impl Into<PathBuf>) -> Result<Vec<Image>, LoadError> {
         let (store, path) = (self.clone(), path.into());
         let stopped = LoadError::Stopped { path: path.clone() };
-        tokio::task::spawn_blocking(move || Loader::run(&store.inner, path))
-            .await
-            .unwrap_or(Err(stopped))
+        tokio::task::spawn_blocking(move || Loader::run(&store.inner, path)).await.unwrap_or(Err(stopped))
     }
 }
 
@@ -145,18 +143,9 @@ struct Loader<'a> {
 impl<'a> Loader<'a> {
     fn run(store: &'a Inner, path: PathBuf) -> Result<Vec<Image>, LoadError> {
         let scratch = unique_name("load");
-        let opened = Source::open(
-            &path,
-            &store.scratch().join(&scratch),
-            store.options.limits.bytes_max,
-        );
+        let opened = Source::open(&path, &store.scratch().join(&scratch), store.options.limits.bytes_max);
         let loaded = match opened {
-            Ok(source) => Loader {
-                store,
-                path,
-                source,
-            }
-            .load_all(),
+            Ok(source) => Loader { store, path, source }.load_all(),
             Err(source) => Err(LoadError::Read { path, source }),
         };
         store.discard(&scratch);
@@ -169,21 +158,11 @@ impl<'a> Loader<'a> {
             let entries: Vec<DockerEntry> = self.json("manifest.json", &bytes)?;
             return self.import_all(entries.iter().map(|entry| self.docker_candidate(entry)));
         }
-        let (Some(_), Some(bytes)) = (
-            self.read_optional("oci-layout")?,
-            self.read_optional("index.json")?,
-        ) else {
-            return Err(LoadError::NotAnImage {
-                path: self.path.clone(),
-            });
+        let (Some(_), Some(bytes)) = (self.read_optional("oci-layout")?, self.read_optional("index.json")?) else {
+            return Err(LoadError::NotAnImage { path: self.path.clone() });
         };
         let index: Index = self.json("index.json", &bytes)?;
-        self.import_all(
-            index
-                .manifests
-                .iter()
-                .map(|descriptor| self.oci_candidate(descriptor)),
-        )
+        self.import_all(index.manifests.iter().map(|descriptor| self.oci_candidate(descriptor)))
     }
 
     fn import_all(
@@ -195,44 +174,27 @@ impl<'a> Loader<'a> {
             images.extend(self.import(candidate?)?);
         }
         match images.is_empty() {
-            true => Err(LoadError::NotAnImage {
-                path: self.path.clone(),
-            }),
+            true => Err(LoadError::NotAnImage { path: self.path.clone() }),
             false => Ok(images),
         }
     }
 
     /// Unpacks what is missing and names the image.
     fn import(&self, candidate: Candidate) -> Result<Vec<Image>, LoadError> {
-        let failed = |source| LoadError::Store {
-            path: self.path.clone(),
-            source,
-        };
+        let failed = |source| LoadError::Store { path: self.path.clone(), source };
         let digest = Digest::of(&candidate.manifest);
         let contents = self.contents(&digest, &candidate)?;
-        let mut pins: Vec<Pin> = vec![
-            self.store.pins.pin(&digest),
-            self.store.pins.pin(&contents.manifest.config.digest),
-        ];
+        let mut pins: Vec<Pin> =
+            vec![self.store.pins.pin(&digest), self.store.pins.pin(&contents.manifest.config.digest)];
         pins.extend(contents.chain.iter().map(|id| self.store.pins.pin(id)));
         for bytes in [&candidate.manifest, &candidate.config] {
-            self.store
-                .blobs
-                .write(bytes)
-                .map_err(StoreError::io("write a blob", &self.store.dir))
-                .map_err(failed)?;
+            self.store.blobs.write(bytes).map_err(StoreError::io("write a blob", &self.store.dir)).map_err(failed)?;
         }
         let runtime = tokio::runtime::Handle::current();
         for (at, location) in candidate.layers.iter().enumerate() {
             let _turn = runtime.block_on(self.store.turns.take(&contents.chain[at]));
-            let Location {
-                file,
-                offset,
-                length,
-            } = location.clone();
-            self.store
-                .unpack_layer(&contents, at, file, offset, length)
-                .map_err(failed)?;
+            let Location { file, offset, length } = location.clone();
+            self.store.unpack_layer(&contents, at, file, offset, length).map_err(failed)?;
         }
         let named = candidate.names.iter().map(|name| {
             let record = self.store.name(name, &digest, None).map_err(failed)?;
@@ -244,23 +206,15 @@ impl<'a> Loader<'a> {
     }
 
     fn contents(&self, digest: &Digest, candidate: &Candidate) -> Result<Contents, LoadError> {
-        let failed = |source| LoadError::Document {
-            path: self.path.clone(),
-            source,
-        };
+        let failed = |source| LoadError::Document { path: self.path.clone(), source };
         match Document::parse(digest, &candidate.manifest).map_err(failed)? {
-            Document::Manifest(manifest) => {
-                Contents::parse(digest, manifest, &candidate.config).map_err(failed)
-            }
+            Document::Manifest(manifest) => Contents::parse(digest, manifest, &candidate.config).map_err(failed),
             Document::Index(_) => unreachable!("invariant: a candidate is made from a manifest"),
         }
     }
 
     fn oci_candidate(&self, descriptor: &Descriptor) -> Result<Candidate, LoadError> {
-        let failed = |source| LoadError::Document {
-            path: self.path.clone(),
-            source,
-        };
+        let failed = |source| LoadError::Document { path: self.path.clone(), source };
         let names = vec![self.oci_name(descriptor)?];
         let mut chosen = descriptor.clone();
         for _ in 0..INDEX_DEPTH_MAX {
@@ -269,34 +223,19 @@ impl<'a> Loader<'a> {
                 Document::Index(index) => chosen = index.choose().map_err(failed)?.clone(),
                 Document::Manifest(parsed) => {
                     let config = self.blob(&parsed.config.digest)?;
-                    let layers = parsed
-                        .layers
-                        .iter()
-                        .map(|layer| self.locate(&blob_name(&layer.digest)));
+                    let layers = parsed.layers.iter().map(|layer| self.locate(&blob_name(&layer.digest)));
                     let layers = layers.collect::<Result<_, _>>()?;
-                    return Ok(Candidate {
-                        names,
-                        manifest,
-                        config,
-                        layers,
-                    });
+                    return Ok(Candidate { names, manifest, config, layers });
                 }
             }
         }
         let problem = format!("indexes point to indexes more than {INDEX_DEPTH_MAX} times");
-        Err(failed(DocumentError::Inconsistent {
-            digest: descriptor.digest.clone(),
-            problem,
-        }))
+        Err(failed(DocumentError::Inconsistent { digest: descriptor.digest.clone(), problem }))
     }
 
     fn docker_candidate(&self, entry: &DockerEntry) -> Result<Candidate, LoadError> {
         let config = self.read(&entry.config)?;
-        let layers = entry
-            .layers
-            .iter()
-            .map(|name| self.locate(name))
-            .collect::<Result<Vec<_>, _>>()?;
+        let layers = entry.layers.iter().map(|name| self.locate(name)).collect::<Result<Vec<_>, _>>()?;
         let diff_ids = self.docker_diff_ids(entry, &config)?;
         // A docker archive has no manifest. This one follows from the content alone, so that the image has the same
         // identity wherever it is imported.
@@ -311,15 +250,10 @@ impl<'a> Loader<'a> {
         let manifest = Manifest {
             schema_version: 2,
             media_type: "application/vnd.oci.image.manifest.v1+json".into(),
-            config: descriptor(
-                "application/vnd.oci.image.config.v1+json",
-                Digest::of(&config),
-                config.len() as u64,
-            ),
+            config: descriptor("application/vnd.oci.image.config.v1+json", Digest::of(&config), config.len() as u64),
             layers: diff_ids.into_iter().map(layer).collect(),
         };
-        let manifest = serde_json::to_vec(&manifest)
-            .expect("invariant: a manifest of strings and numbers is JSON");
+        let manifest = serde_json::to_vec(&manifest).expect("invariant: a manifest of strings and numbers is JSON");
         let mut names = Vec::new();
         for tag in entry.repo_tags.iter().flatten() {
             names.push(self.parse_name(tag)?);
@@ -327,52 +261,24 @@ impl<'a> Loader<'a> {
         if names.is_empty() {
             names.push(self.local_name("latest")?);
         }
-        Ok(Candidate {
-            names,
-            manifest,
-            config,
-            layers,
-        })
+        Ok(Candidate { names, manifest, config, layers })
     }
 
-    fn docker_diff_ids(
-        &self,
-        entry: &DockerEntry,
-        config: &[u8],
-    ) -> Result<Vec<Digest>, LoadError> {
+    fn docker_diff_ids(&self, entry: &DockerEntry, config: &[u8]) -> Result<Vec<Digest>, LoadError> {
         let digest = Digest::of(config);
-        let failed = |source| LoadError::Document {
-            path: self.path.clone(),
-            source,
-        };
-        let json = |source| {
-            failed(DocumentError::Json {
-                kind: "configuration",
-                digest: digest.clone(),
-                source,
-            })
-        };
-        let parsed: super::document::ConfigDocument =
-            serde_json::from_slice(config).map_err(json)?;
+        let failed = |source| LoadError::Document { path: self.path.clone(), source };
+        let json = |source| failed(DocumentError::Json { kind: "configuration", digest: digest.clone(), source });
+        let parsed: super::document::ConfigDocument = serde_json::from_slice(config).map_err(json)?;
         let (layers, diff_ids) = (entry.layers.len(), parsed.rootfs.diff_ids);
         if layers != diff_ids.len() {
-            let problem = format!(
-                "`manifest.json` lists {layers} layers and its configuration {}",
-                diff_ids.len()
-            );
+            let problem = format!("`manifest.json` lists {layers} layers and its configuration {}", diff_ids.len());
             return Err(failed(DocumentError::Inconsistent { digest, problem }));
         }
         Ok(diff_ids)
     }
 
     fn oci_name(&self, descriptor: &Descriptor) -> Result<ImageReference, LoadError> {
-        let annotation = |key| {
-            descriptor
-                .annotations
-                .as_ref()
-                .and_then(|all| all.get(key))
-                .map(String::as_str)
-        };
+        let annotation = |key| descriptor.annotations.as_ref().and_then(|all| all.get(key)).map(String::as_str);
         match (annotation(NAME_ANNOTATION), annotation(REF_ANNOTATION)) {
             (Some(name), _) => self.parse_name(name),
             (None, Some(name)) if name.contains(['/', ':']) => self.parse_name(name),
@@ -383,97 +289,50 @@ impl<'a> Loader<'a> {
 
     /// Returns `localhost/<file name without extensions>:<tag>`.
     fn local_name(&self, tag: &str) -> Result<ImageReference, LoadError> {
-        let name = self
-            .path
-            .canonicalize()
-            .unwrap_or_else(|_| self.path.clone());
-        let name = name
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_lowercase();
-        let stem = name
-            .split('.')
-            .find(|part| !part.is_empty())
-            .unwrap_or("image");
-        let stem: String = stem
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .collect();
+        let name = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        let name = name.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or("image");
+        let stem: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let stem = stem.trim_matches('-');
-        self.parse_name(&format!(
-            "localhost/{}:{tag}",
-            if stem.is_empty() { "image" } else { stem }
-        ))
+        self.parse_name(&format!("localhost/{}:{tag}", if stem.is_empty() { "image" } else { stem }))
     }
 
     fn parse_name(&self, name: &str) -> Result<ImageReference, LoadError> {
-        ImageReference::parse(name).map_err(|source| LoadError::Name {
-            path: self.path.clone(),
-            source,
-        })
+        ImageReference::parse(name).map_err(|source| LoadError::Name { path: self.path.clone(), source })
     }
 
     fn blob(&self, digest: &Digest) -> Result<Vec<u8>, LoadError> {
         let bytes = self.read(&blob_name(digest))?;
         let found = Digest::of(&bytes);
         if found != *digest {
-            return Err(LoadError::WrongDigest {
-                path: self.path.clone(),
-                expected: digest.clone(),
-                found,
-            });
+            return Err(LoadError::WrongDigest { path: self.path.clone(), expected: digest.clone(), found });
         }
         Ok(bytes)
     }
 
     fn read(&self, member: &str) -> Result<Vec<u8>, LoadError> {
-        self.read_optional(member)?
-            .ok_or_else(|| self.missing(member))
+        self.read_optional(member)?.ok_or_else(|| self.missing(member))
     }
 
     fn read_optional(&self, member: &str) -> Result<Option<Vec<u8>>, LoadError> {
-        let failed = |source| LoadError::Read {
-            path: self.path.clone(),
-            source,
-        };
+        let failed = |source| LoadError::Read { path: self.path.clone(), source };
         self.source.read(member, DOCUMENT_BYTES_MAX).map_err(failed)
     }
 
     fn locate(&self, member: &str) -> Result<Location, LoadError> {
-        let failed = |source| LoadError::Read {
-            path: self.path.clone(),
-            source,
-        };
-        self.source
-            .find(member)
-            .map_err(failed)?
-            .ok_or_else(|| self.missing(member))
+        let failed = |source| LoadError::Read { path: self.path.clone(), source };
+        self.source.find(member).map_err(failed)?.ok_or_else(|| self.missing(member))
     }
 
     fn missing(&self, member: &str) -> LoadError {
-        LoadError::Missing {
-            path: self.path.clone(),
-            member: member.chars().take(200).collect(),
-        }
+        LoadError::Missing { path: self.path.clone(), member: member.chars().take(200).collect() }
     }
 
-    fn json<T: for<'de> Deserialize<'de>>(
-        &self,
-        member: &'static str,
-        bytes: &[u8],
-    ) -> Result<T, LoadError> {
-        serde_json::from_slice(bytes).map_err(|source| LoadError::Json {
-            path: self.path.clone(),
-            member,
-            source,
-        })
+    fn json<T: for<'de> Deserialize<'de>>(&self, member: &'static str, bytes: &[u8]) -> Result<T, LoadError> {
+        serde_json::from_slice(bytes).map_err(|source| LoadError::Json { path: self.path.clone(), member, source })
     }
 }
 
 fn blob_name(digest: &Digest) -> String {
-    Path::new("blobs/sha256")
-        .join(digest.hex())
-        .to_string_lossy()
-        .into_owned()
+    Path::new("blobs/sha256").join(digest.hex()).to_string_lossy().into_owned()
 }

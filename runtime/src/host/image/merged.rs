@@ -67,11 +67,7 @@ pub(super) fn open_file(lowers: &[PathBuf], path: &str) -> io::Result<Option<Fil
 
 /// Returns the components of `path`, last first.
 fn components(path: &[u8]) -> Vec<Vec<u8>> {
-    path.split(|b| *b == b'/')
-        .filter(|c| !matches!(*c, b"" | b"."))
-        .rev()
-        .map(<[u8]>::to_vec)
-        .collect()
+    path.split(|b| *b == b'/').filter(|c| !matches!(*c, b"" | b".")).rev().map(<[u8]>::to_vec).collect()
 }
 
 fn look_up(directory: &Merged, name: &[u8]) -> io::Result<Found> {
@@ -93,18 +89,10 @@ fn look_up(directory: &Merged, name: &[u8]) -> io::Result<Found> {
             }
         } else if merged.is_empty() && !is_whiteout(&stat) {
             return match kind {
-                FileType::Symlink => Ok(Found::Link(
-                    rustix::fs::readlinkat(part, name, Vec::new())?.into_bytes(),
-                )),
+                FileType::Symlink => Ok(Found::Link(rustix::fs::readlinkat(part, name, Vec::new())?.into_bytes())),
                 FileType::RegularFile => {
-                    let flags =
-                        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-                    Ok(Found::File(rustix::fs::openat(
-                        part,
-                        name,
-                        flags,
-                        Mode::empty(),
-                    )?))
+                    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                    Ok(Found::File(rustix::fs::openat(part, name, flags, Mode::empty())?))
                 }
                 _ => Ok(Found::Nothing),
             };
@@ -112,11 +100,7 @@ fn look_up(directory: &Merged, name: &[u8]) -> io::Result<Found> {
             break;
         }
     }
-    Ok(if merged.is_empty() {
-        Found::Nothing
-    } else {
-        Found::Directory(merged)
-    })
+    Ok(if merged.is_empty() { Found::Nothing } else { Found::Directory(merged) })
 }
 
 fn is_opaque(directory: &OwnedFd) -> bool {

@@ -45,8 +45,7 @@ pub use self::gc::GcReport;
 pub use self::load::LoadError;
 pub use self::pull::{Progress, PullError, PullProgress};
 pub use self::reference::{
-    HOST_ROOTFS, ImageReference, PullPolicy, PullStep, ReferenceError, decide_pull,
-    speaks_plain_http,
+    HOST_ROOTFS, ImageReference, PullPolicy, PullStep, ReferenceError, decide_pull, speaks_plain_http,
 };
 pub use self::store::{ImageStore, ListedImage, StoreError, StoreOptions};
 pub use self::user::{ResolvedUser, UserError, resolve_user};

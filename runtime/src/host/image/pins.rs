@@ -18,18 +18,11 @@ pub(super) struct Pin {
 impl Pins {
     pub(super) fn pin(self: &Arc<Self>, digest: &Digest) -> Pin {
         *self.lock().entry(digest.clone()).or_default() += 1;
-        Pin {
-            pins: Arc::clone(self),
-            digest: digest.clone(),
-        }
+        Pin { pins: Arc::clone(self), digest: digest.clone() }
     }
 
     /// Runs `action` unless `digest` is pinned; nobody can pin it meanwhile.
-    pub(super) fn unless_pinned<T>(
-        &self,
-        digest: &Digest,
-        action: impl FnOnce() -> T,
-    ) -> Option<T> {
+    pub(super) fn unless_pinned<T>(&self, digest: &Digest, action: impl FnOnce() -> T) -> Option<T> {
         let pins = self.lock();
         (!pins.contains_key(digest)).then(action)
     }

@@ -28,14 +28,9 @@ const UPPERCASE: &str = "invalid reference format: repository name must be lower
 impl ImageReference {
     /// Parses `text`.
     pub fn parse(text: &str) -> Result<Self, ReferenceError> {
-        let refuse = |problem: String| ReferenceError {
-            text: text.chars().take(300).collect(),
-            problem,
-        };
+        let refuse = |problem: String| ReferenceError { text: text.chars().take(300).collect(), problem };
         let reference: oci_client::Reference = text.parse().map_err(|e| match e {
-            oci_client::ParseError::ReferenceInvalidFormat
-                if text.chars().any(char::is_uppercase) =>
-            {
+            oci_client::ParseError::ReferenceInvalidFormat if text.chars().any(char::is_uppercase) => {
                 refuse(UPPERCASE.into())
             }
             other => refuse(format!("{other}")),
@@ -45,9 +40,7 @@ impl ImageReference {
             return Err(refuse(UPPERCASE.into()));
         }
         if let Some(digest) = reference.digest() {
-            digest
-                .parse::<Digest>()
-                .map_err(|e| refuse(e.to_string()))?;
+            digest.parse::<Digest>().map_err(|e| refuse(e.to_string()))?;
         }
         Ok(Self(reference))
     }
@@ -144,12 +137,8 @@ pub fn decide_pull(policy: PullPolicy, is_present: bool) -> PullStep {
 pub fn speaks_plain_http(registry: &str, insecure: &[String]) -> bool {
     let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
     host == "localhost"
-        || host
-            .parse::<Ipv4Addr>()
-            .is_ok_and(|address| address.is_loopback())
-        || insecure
-            .iter()
-            .any(|entry| entry == registry || entry == host)
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || insecure.iter().any(|entry| entry == registry || entry == host)
 }
 
 #[cfg(test)]
@@ -172,51 +161,27 @@ mod tests {
         check("busybox", "docker.io/library/busybox:latest");
         check("busybox:1.36", "docker.io/library/busybox:1.36");
         check("team/app", "docker.io/team/app:latest");
-        check(
-            "index.docker.io/busybox",
-            "docker.io/library/busybox:latest",
-        );
+        check("index.docker.io/busybox", "docker.io/library/busybox:latest");
         check("quay.io/team/app:v1", "quay.io/team/app:v1");
         check("localhost/app", "localhost/app:latest");
         check("localhost:5000/app", "localhost:5000/app:latest");
         check("127.0.0.1:5000/a/b/c:x", "127.0.0.1:5000/a/b/c:x");
         check("test.com:5000", "docker.io/library/test.com:5000");
-        check(
-            &format!("app@{DIGEST}"),
-            &format!("docker.io/library/app@{DIGEST}"),
-        );
-        check(
-            &format!("r.io/app:v1@{DIGEST}"),
-            &format!("r.io/app:v1@{DIGEST}"),
-        );
+        check(&format!("app@{DIGEST}"), &format!("docker.io/library/app@{DIGEST}"));
+        check(&format!("r.io/app:v1@{DIGEST}"), &format!("r.io/app:v1@{DIGEST}"));
     }
 
     #[test]
     fn names_that_nobody_could_pull_are_refused_with_the_reason() {
-        check(
-            "",
-            "couldn't parse image name ``: repository name must have at least one component",
-        );
+        check("", "couldn't parse image name ``: repository name must have at least one component");
         check(
             "UPPER/case",
             "couldn't parse image name `UPPER/case`: invalid reference format: repository name must be lowercase",
         );
-        check(
-            "a b",
-            "couldn't parse image name `a b`: invalid reference format",
-        );
-        check(
-            "../x",
-            "couldn't parse image name `../x`: invalid reference format",
-        );
-        check(
-            "app:",
-            "couldn't parse image name `app:`: invalid reference format",
-        );
-        check(
-            "-x",
-            "couldn't parse image name `-x`: invalid reference format",
-        );
+        check("a b", "couldn't parse image name `a b`: invalid reference format");
+        check("../x", "couldn't parse image name `../x`: invalid reference format");
+        check("app:", "couldn't parse image name `app:`: invalid reference format");
+        check("-x", "couldn't parse image name `-x`: invalid reference format");
     }
 
     #[test]
@@ -228,11 +193,7 @@ mod tests {
             (&format!("app@{DIGEST}"), PullPolicy::IfNotPresent),
             (&format!("app:latest@{DIGEST}"), PullPolicy::IfNotPresent),
         ] {
-            assert_eq!(
-                PullPolicy::default_for(&ImageReference::parse(text).unwrap()),
-                expected,
-                "{text}"
-            );
+            assert_eq!(PullPolicy::default_for(&ImageReference::parse(text).unwrap()), expected, "{text}");
         }
     }
 
@@ -246,11 +207,7 @@ mod tests {
             (PullPolicy::Never, true, PullStep::UseLocal),
             (PullPolicy::Never, false, PullStep::Refuse),
         ] {
-            assert_eq!(
-                decide_pull(policy, present),
-                expected,
-                "{policy:?} {present}"
-            );
+            assert_eq!(decide_pull(policy, present), expected, "{policy:?} {present}");
         }
     }
 
@@ -281,11 +238,7 @@ mod tests {
             ("host.bowline.dev/rootfs/x", false),
             ("evil.com/host.bowline.dev/rootfs", false),
         ] {
-            assert_eq!(
-                ImageReference::parse(text).unwrap().is_host_rootfs(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(ImageReference::parse(text).unwrap().is_host_rootfs(), expected, "{text}");
         }
     }
 }

@@ -44,8 +44,7 @@ impl Refs {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.dir
-            .join(format!("{}.json", Digest::of(name.as_bytes()).hex()))
+        self.dir.join(format!("{}.json", Digest::of(name.as_bytes()).hex()))
     }
 
     pub(super) fn get(&self, name: &str) -> io::Result<Option<Record>> {

@@ -32,10 +32,7 @@ pub(super) enum Member {
 /// An opened file or directory with images.
 pub(super) enum Source {
     Directory(PathBuf),
-    Archive {
-        file: PathBuf,
-        members: BTreeMap<String, Member>,
-    },
+    Archive { file: PathBuf, members: BTreeMap<String, Member> },
 }
 
 impl Source {
@@ -46,10 +43,7 @@ impl Source {
             return Ok(Self::Directory(path));
         }
         if !path.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "it is neither a file nor a directory",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither a file nor a directory"));
         }
         let mut magic = [0; 4];
         let count = File::open(&path)?.read(&mut magic)?;
@@ -58,8 +52,7 @@ impl Source {
             let mut plain = decoder(File::open(&path)?)?.take(bytes_max + 1);
             let mut out = File::create_new(expanded)?;
             if io::copy(&mut plain, &mut out)? > bytes_max {
-                let message =
-                    format!("the archive holds more than {bytes_max} bytes when uncompressed");
+                let message = format!("the archive holds more than {bytes_max} bytes when uncompressed");
                 return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
             }
             expanded.to_owned()
@@ -79,11 +72,7 @@ impl Source {
                 for _ in 0..=LINKS_MAX {
                     match members.get(&name) {
                         Some(Member::Bytes { offset, length }) => {
-                            return Ok(Some(Location {
-                                file: file.clone(),
-                                offset: *offset,
-                                length: *length,
-                            }));
+                            return Ok(Some(Location { file: file.clone(), offset: *offset, length: *length }));
                         }
                         Some(Member::Link(target)) => name = target.clone(),
                         None => return Ok(None),
@@ -107,11 +96,7 @@ impl Source {
 
 /// Finds a file below `dir` without following links: a layout's blobs are plain files.
 fn find_in_directory(dir: &Path, name: &str) -> io::Result<Option<Location>> {
-    let root = rustix::fs::open(
-        dir,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+    let root = rustix::fs::open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let file = match rustix::fs::openat2(root, name, flags, Mode::empty(), resolve) {
@@ -120,37 +105,36 @@ fn find_in_directory(dir: &Path, name: &str) -> io::Result<Option<Location>> {
         Err(other) => return Err(other.into()),
     };
     let metadata = file.metadata()?;
-    let location = Location {
-        file: dir.join(name),
-        offset: 0,
-        length: metadata.len(),
-    };
+    let location = Location { file: dir.join(name), offset: 0, length: metadata.len() };
     Ok(metadata.is_file().then_some(location))
 }
 
 fn list(file: File) -> io::Result<BTreeMap<String, Member>> {
     let mut members = BTreeMap::new();
     let mut archive = tar::Archive::new(file);
-    for entry in archive.entries_with_seek()?.raw(true) {
-        let entry = entry?;
+    for (entries, entry) in archive.entries_with_seek()?.raw(true).enumerate() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // The header of the very first member makes no sense: this is no archive, and holds no image.
+            Err(error) if entries == 0 && error.raw_os_error().is_none() => return Ok(members),
+            // The reader's own words would quote what it found.
+            Err(error) if error.raw_os_error().is_none() => {
+                let message = format!("the archive is damaged after {entries} files");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+            Err(error) => return Err(error),
+        };
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let Some(name) = resolve("", &name) else {
             continue;
         };
         let member = match entry.header().entry_type() {
-            tar::EntryType::Regular | tar::EntryType::Continuous => Member::Bytes {
-                offset: entry.raw_file_position(),
-                length: entry.size(),
-            },
+            tar::EntryType::Regular | tar::EntryType::Continuous => {
+                Member::Bytes { offset: entry.raw_file_position(), length: entry.size() }
+            }
             tar::EntryType::Symlink | tar::EntryType::Link => {
-                let target = entry
-                    .link_name_bytes()
-                    .map(|t| String::from_utf8_lossy(&t).into_owned());
-                let base = if entry.header().entry_type() == tar::EntryType::Link {
-                    ""
-                } else {
-                    name.as_str()
-                };
+                let target = entry.link_name_bytes().map(|t| String::from_utf8_lossy(&t).into_owned());
+                let base = if entry.header().entry_type() == tar::EntryType::Link { "" } else { name.as_str() };
                 match target.and_then(|target| resolve(base, &target)) {
                     Some(target) => Member::Link(target),
                     None => continue,
@@ -160,8 +144,7 @@ fn list(file: File) -> io::Result<BTreeMap<String, Member>> {
         };
         members.insert(name, member);
         if members.len() > MEMBERS_MAX {
-            let message =
-                format!("the archive holds more than {MEMBERS_MAX} files: it is no image");
+            let message = format!("the archive holds more than {MEMBERS_MAX} files: it is no image");
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
     }

@@ -87,11 +87,7 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::Io { action, path, source }
     }
 
     /// Tells whether the disk or a quota is full: another attempt helps once space is freed.
@@ -99,10 +95,7 @@ impl StoreError {
         match self {
             Self::InUse { .. } => false,
             Self::Io { source, .. } => {
-                matches!(
-                    source.kind(),
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-                )
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }
             Self::Unpack { source, .. } => source.is_disk_full(),
         }
@@ -156,9 +149,7 @@ impl ImageStore {
     pub fn open_with(dir: impl Into<PathBuf>, options: StoreOptions) -> Result<Self, StoreError> {
         let dir: PathBuf = dir.into();
         fs::create_dir_all(&dir).map_err(StoreError::io("create a directory", &dir))?;
-        let dir = dir
-            .canonicalize()
-            .map_err(StoreError::io("resolve a path", &dir))?;
+        let dir = dir.canonicalize().map_err(StoreError::io("resolve a path", &dir))?;
         let lock_path = dir.join("lock");
         let lock = File::options()
             .create(true)
@@ -190,9 +181,7 @@ impl ImageStore {
             host_rootfs: Mutex::default(),
             _lock: lock,
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Returns the image that `reference` names if it is complete in the store; the registry is not asked.
@@ -206,39 +195,20 @@ impl ImageStore {
     /// Lists the names in the store, in order.
     pub fn list(&self) -> Result<Vec<ListedImage>, StoreError> {
         let inner = &self.inner;
-        let records = inner
-            .refs
-            .list()
-            .map_err(StoreError::io("list names", &inner.dir))?;
+        let records = inner.refs.list().map_err(StoreError::io("list names", &inner.dir))?;
         let listed = records.into_iter().map(|record| {
-            let bytes = inner.contents(&record.digest)?.map_or(0, |contents| {
-                contents.chain.iter().map(|id| inner.layer_bytes(id)).sum()
-            });
-            let Record {
-                name,
-                digest,
-                created,
-                used,
-                ..
-            } = record;
-            Ok(ListedImage {
-                reference: name,
-                digest,
-                created,
-                used,
-                bytes,
-            })
+            let bytes = inner
+                .contents(&record.digest)?
+                .map_or(0, |contents| contents.chain.iter().map(|id| inner.layer_bytes(id)).sum());
+            let Record { name, digest, created, used, .. } = record;
+            Ok(ListedImage { reference: name, digest, created, used, bytes })
         });
         listed.collect()
     }
 
     /// Forgets the name and returns whether it was known. Its content goes with the next [`gc`](Self::gc).
     pub fn remove(&self, reference: &ImageReference) -> Result<bool, StoreError> {
-        let _naming = self
-            .inner
-            .naming
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _naming = self.inner.naming.lock().unwrap_or_else(PoisonError::into_inner);
         let name = reference.to_string();
         let failed = || StoreError::io("remove a name", &self.inner.dir);
         let known = self.inner.refs.get(&name).map_err(failed())?.is_some();
@@ -255,9 +225,7 @@ fn restrict(dir: &Path) -> io::Result<()> {
 
 /// Returns the time of day for records; never decides anything.
 pub(super) fn seconds_now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 impl Inner {
@@ -280,18 +248,13 @@ impl Inner {
 
     pub(super) fn layer_bytes(&self, chain_id: &Digest) -> u64 {
         let path = self.layer_dir(chain_id).join("bytes");
-        fs::read_to_string(path)
-            .ok()
-            .and_then(|text| text.trim().parse().ok())
-            .unwrap_or(0)
+        fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 
     /// Reads manifest and configuration of `digest`; `None` when they are not (or no longer) whole.
     pub(super) fn contents(&self, digest: &Digest) -> Result<Option<Contents>, StoreError> {
         let read = |digest: &Digest| {
-            self.blobs
-                .read(digest, DOCUMENT_BYTES_MAX)
-                .map_err(StoreError::io("read a blob", &self.blobs.path(digest)))
+            self.blobs.read(digest, DOCUMENT_BYTES_MAX).map_err(StoreError::io("read a blob", &self.blobs.path(digest)))
         };
         let Some(bytes) = read(digest)? else {
             return Ok(None);
@@ -331,35 +294,18 @@ impl Inner {
             return Ok(());
         };
         match self.refs.get(&record.name)? {
-            Some(current) if current == *record => self.refs.put(&Record {
-                used: now,
-                ..current
-            }),
+            Some(current) if current == *record => self.refs.put(&Record { used: now, ..current }),
             _ => Ok(()),
         }
     }
 
-    pub(super) fn image(
-        &self,
-        reference: &ImageReference,
-        record: &Record,
-        contents: &Contents,
-    ) -> Image {
-        let mut lowers: Vec<PathBuf> = contents
-            .chain
-            .iter()
-            .rev()
-            .map(|id| self.lower(id))
-            .collect();
+    pub(super) fn image(&self, reference: &ImageReference, record: &Record, contents: &Contents) -> Image {
+        let mut lowers: Vec<PathBuf> = contents.chain.iter().rev().map(|id| self.lower(id)).collect();
         if lowers.is_empty() {
             lowers.push(self.dir.join("empty"));
         }
         let image_id = match &record.source {
-            Some(source) => format!(
-                "{}/{}@{source}",
-                reference.registry(),
-                reference.repository()
-            ),
+            Some(source) => format!("{}/{}@{source}", reference.registry(), reference.repository()),
             None => record.digest.to_string(),
         };
         Image {
@@ -367,10 +313,7 @@ impl Inner {
             digest: record.digest.clone(),
             image_id,
             config: contents.run_config(),
-            rootfs: RootFs {
-                lowers,
-                binds: Vec::new(),
-            },
+            rootfs: RootFs { lowers, binds: Vec::new() },
         }
     }
 
@@ -392,9 +335,7 @@ impl Inner {
             created: now,
             used: now,
         };
-        self.refs
-            .put(&record)
-            .map_err(StoreError::io("write a name", &self.dir))?;
+        self.refs.put(&record).map_err(StoreError::io("write a name", &self.dir))?;
         Ok(record)
     }
 
@@ -421,11 +362,7 @@ impl Inner {
             offset,
             length,
             into: staged.join("fs"),
-            below: contents.chain[..at]
-                .iter()
-                .rev()
-                .map(|id| self.lower(id))
-                .collect(),
+            below: contents.chain[..at].iter().rev().map(|id| self.lower(id)).collect(),
             diff_id: diff_id.clone(),
             limits: self.options.limits.clone(),
         };
@@ -442,10 +379,7 @@ impl Inner {
             .options
             .unpacker
             .unpack(job)
-            .map_err(|source| StoreError::Unpack {
-                diff_id: job.diff_id.clone(),
-                source,
-            })?;
+            .map_err(|source| StoreError::Unpack { diff_id: job.diff_id.clone(), source })?;
         let durable = || {
             fs::write(staged.join("bytes"), format!("{}\n", unpacked.bytes))?;
             // One sync of the file system costs less than one for each of a layer's thousands of files.

@@ -142,12 +142,7 @@ impl TestImage {
         })
         .to_string()
         .into_bytes();
-        Self {
-            config,
-            manifest,
-            layers: stored,
-            plain: layers.into_iter().map(|(plain, _)| plain).collect(),
-        }
+        Self { config, manifest, layers: stored, plain: layers.into_iter().map(|(plain, _)| plain).collect() }
     }
 
     /// A base layer with accounts and a program, and a second layer that changes it.
@@ -155,19 +150,13 @@ impl TestImage {
         let base = Tar::new()
             .dir("./", 0o755)
             .dir("./etc/", 0o750)
-            .file(
-                "./etc/passwd",
-                "root:x:0:0:root:/root:/bin/sh\nwww:x:33:34::/srv:/bin/sh\n",
-            )
+            .file("./etc/passwd", "root:x:0:0:root:/root:/bin/sh\nwww:x:33:34::/srv:/bin/sh\n")
             .file("./etc/group", "root:x:0:\nweb:x:34:\nlogs:x:4:www\n")
             .file("./etc/motd", "old")
             .dir("./bin", 0o755)
             .raw(b'0', "./bin/app", "", 0o4755, b"#!/bin/sh\n")
             .bytes();
-        let top = Tar::new()
-            .file("etc/.wh.motd", "")
-            .file("etc/added", "new")
-            .bytes();
+        let top = Tar::new().file("etc/.wh.motd", "").file("etc/added", "new").bytes();
         Self::new(vec![(base, gzip), (top, zstd)])
     }
 
@@ -182,8 +171,7 @@ impl TestImage {
         for bytes in self.layers.iter().chain([&self.config, &self.manifest]) {
             std::fs::write(blobs.join(Digest::of(bytes).hex()), bytes).expect("a blob");
         }
-        std::fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)
-            .expect("a file");
+        std::fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("a file");
         let index = serde_json::json!({"schemaVersion": 2, "manifests": [{
             "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": self.digest(), "size": self.manifest.len(),
             "annotations": {"org.opencontainers.image.ref.name": name}}]});
@@ -198,9 +186,7 @@ impl TestImage {
             let mut header = tar::Header::new_gnu();
             header.set_size(bytes.len() as u64);
             header.set_mode(0o644);
-            archive
-                .append_data(&mut header, name, bytes)
-                .expect("writing to memory");
+            archive.append_data(&mut header, name, bytes).expect("writing to memory");
         };
         let mut layers = Vec::new();
         for plain in &self.plain {
@@ -208,8 +194,7 @@ impl TestImage {
             add(&layers[layers.len() - 1], plain);
         }
         add(&config_name, &self.config);
-        let manifest =
-            serde_json::json!([{"Config": config_name, "RepoTags": names, "Layers": layers}]);
+        let manifest = serde_json::json!([{"Config": config_name, "RepoTags": names, "Layers": layers}]);
         add("manifest.json", manifest.to_string().as_bytes());
         archive.into_inner().expect("writing to memory")
     }
@@ -239,20 +224,7 @@ impl TestStore {
     /// Asserts that no unfinished work lies around.
     #[track_caller]
     pub(super) fn assert_no_leftovers(&self) {
-        let left: Vec<_> = std::fs::read_dir(self.path("images/tmp"))
-            .expect("a directory")
-            .collect();
+        let left: Vec<_> = std::fs::read_dir(self.path("images/tmp")).expect("a directory").collect();
         assert!(left.is_empty(), "left over: {left:?}");
     }
-}
-
-/// Returns the whole chain of an error's messages.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text += &format!(": {error}");
-        next = error.source();
-    }
-    text
 }

@@ -64,9 +64,7 @@ pub fn resolve_user(lowers: &[PathBuf], spec: &str) -> Result<ResolvedUser, User
     let read = |table: &'static str| {
         let failed = |source| UserError::Read { table, source };
         let file = merged::open_file(lowers, &table[1..]).map_err(failed)?;
-        let bytes = file
-            .map_or(Ok(Vec::new()), |file| read_all(file, TABLE_BYTES_MAX))
-            .map_err(failed)?;
+        let bytes = file.map_or(Ok(Vec::new()), |file| read_all(file, TABLE_BYTES_MAX)).map_err(failed)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     resolve(spec, &read("/etc/passwd")?, &read("/etc/group")?)
@@ -91,12 +89,7 @@ fn accounts(passwd: &str) -> impl Iterator<Item = Account<'_>> {
         let (name, _) = (fields.next()?, fields.next()?);
         let (uid, gid) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
         let home = fields.nth(1).unwrap_or_default();
-        Some(Account {
-            name,
-            uid,
-            gid,
-            home,
-        })
+        Some(Account { name, uid, gid, home })
     })
 }
 
@@ -104,11 +97,7 @@ fn groups(group: &str) -> impl Iterator<Item = Group<'_>> {
     group.lines().filter_map(|line| {
         let mut fields = line.split(':');
         let (name, _) = (fields.next()?, fields.next()?);
-        Some(Group {
-            name,
-            gid: fields.next()?.parse().ok()?,
-            members: fields.next().unwrap_or_default(),
-        })
+        Some(Group { name, gid: fields.next()?.parse().ok()?, members: fields.next().unwrap_or_default() })
     })
 }
 
@@ -119,10 +108,7 @@ fn number(what: &'static str, text: &str) -> Result<Option<u32>, UserError> {
     }
     match text.parse() {
         Ok(id) if id <= ID_MAX => Ok(Some(id)),
-        _ => Err(UserError::OutOfRange {
-            what,
-            id: text.chars().take(40).collect(),
-        }),
+        _ => Err(UserError::OutOfRange { what, id: text.chars().take(40).collect() }),
     }
 }
 
@@ -139,51 +125,27 @@ fn resolve(spec: &str, passwd: &str, group: &str) -> Result<ResolvedUser, UserEr
         (Some(account), _) => (account.uid, account.gid, account.home),
         (None, Some(uid)) => (uid, 0, ""),
         (None, None) => {
-            return Err(UserError::Unknown {
-                what: "user",
-                name: user.into(),
-                table: "/etc/passwd",
-            });
+            return Err(UserError::Unknown { what: "user", name: user.into(), table: "/etc/passwd" });
         }
     };
     let mut extra = Vec::new();
     if let Some(wanted) = wanted_group {
         let id = number("group", wanted)?;
-        gid = match (
-            groups(group).find(|g| g.name == wanted || Some(g.gid) == id),
-            id,
-        ) {
+        gid = match (groups(group).find(|g| g.name == wanted || Some(g.gid) == id), id) {
             (Some(found), _) => found.gid,
             (None, Some(id)) => id,
             (None, None) => {
-                return Err(UserError::Unknown {
-                    what: "group",
-                    name: wanted.into(),
-                    table: "/etc/group",
-                });
+                return Err(UserError::Unknown { what: "group", name: wanted.into(), table: "/etc/group" });
             }
         };
     } else if let Some(account) = &account {
         let is_member = |g: &Group<'_>| g.members.split(',').any(|member| member == account.name);
-        extra = groups(group)
-            .filter(is_member)
-            .map(|g| g.gid)
-            .filter(|id| *id != gid)
-            .collect();
+        extra = groups(group).filter(is_member).map(|g| g.gid).filter(|id| *id != gid).collect();
         extra.sort_unstable();
         extra.dedup();
     }
-    let home = if home.is_empty() {
-        "/".into()
-    } else {
-        home.into()
-    };
-    Ok(ResolvedUser {
-        uid,
-        gid,
-        groups: extra,
-        home,
-    })
+    let home = if home.is_empty() { "/".into() } else { home.into() };
+    Ok(ResolvedUser { uid, gid, groups: extra, home })
 }
 
 #[cfg(test)]
@@ -219,25 +181,10 @@ mod tests {
 
     #[test]
     fn unknown_names_and_numbers_out_of_range_are_errors() {
-        check(
-            "nobody",
-            "unable to find user nobody: no matching entries in /etc/passwd of the image",
-        );
-        check(
-            "www:nope",
-            "unable to find group nope: no matching entries in /etc/group of the image",
-        );
-        check(
-            "2147483648",
-            "user id 2147483648 is out of range: ids go from 0 to 2147483647",
-        );
-        check(
-            "0:99999999999999",
-            "group id 99999999999999 is out of range: ids go from 0 to 2147483647",
-        );
-        check(
-            "-1",
-            "unable to find user -1: no matching entries in /etc/passwd of the image",
-        );
+        check("nobody", "unable to find user nobody: no matching entries in /etc/passwd of the image");
+        check("www:nope", "unable to find group nope: no matching entries in /etc/group of the image");
+        check("2147483648", "user id 2147483648 is out of range: ids go from 0 to 2147483647");
+        check("0:99999999999999", "group id 99999999999999 is out of range: ids go from 0 to 2147483647");
+        check("-1", "unable to find user -1: no matching entries in /etc/passwd of the image");
     }
 }

@@ -32,10 +32,7 @@ pub(super) fn select<'a>(
 ) -> Result<Vec<File<'a>>, String> {
     let mode = |own: Option<i32>| u32::try_from(own.or(default_mode).unwrap_or(MODE)).unwrap_or(0o644) & 0o777;
     if items.is_empty() {
-        return data
-            .iter()
-            .map(|(key, bytes)| Ok(File { path: checked(key)?, bytes, mode: mode(None) }))
-            .collect();
+        return data.iter().map(|(key, bytes)| Ok(File { path: checked(key)?, bytes, mode: mode(None) })).collect();
     }
     let mut files = Vec::new();
     for item in items {
@@ -90,8 +87,7 @@ pub(super) fn write_files(volume: &Path, files: &[File<'_>]) -> io::Result<()> {
 
 /// Makes a link for each top-level name and removes those of names that are gone.
 fn name_files(volume: &Path, files: &[File<'_>]) -> io::Result<()> {
-    let tops: std::collections::BTreeSet<&str> =
-        files.iter().filter_map(|file| file.path.split('/').next()).collect();
+    let tops: std::collections::BTreeSet<&str> = files.iter().filter_map(|file| file.path.split('/').next()).collect();
     for top in &tops {
         let link = volume.join(top);
         if fs::symlink_metadata(&link).is_err() {

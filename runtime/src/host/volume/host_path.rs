@@ -18,7 +18,9 @@ pub(super) fn check(source: &HostPathVolumeSource) -> Result<PathBuf, String> {
     };
     match (wanted, found) {
         ("", Some(_)) => Ok(path),
-        ("", None) => Err(format!("hostPath {} does not exist on this host; `type: DirectoryOrCreate` makes it", source.path)),
+        ("", None) => {
+            Err(format!("hostPath {} does not exist on this host; `type: DirectoryOrCreate` makes it", source.path))
+        }
         ("DirectoryOrCreate", None) => {
             make(fs::create_dir_all(&path).and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o755))))
         }

@@ -117,7 +117,8 @@ fn one(pod: &Pod, volume: &Volume, snapshot: &Snapshot, dirs: &VolumeDirs) -> Re
     let name = volume.name.clone();
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
     if let Some(source) = &volume.host_path {
-        let path = host_path::check(source).map_err(|message| VolumeError::Refused { volume: name.clone(), message })?;
+        let path =
+            host_path::check(source).map_err(|message| VolumeError::Refused { volume: name.clone(), message })?;
         return Ok(Prepared::Directory { name, path, read_only: false });
     }
     if let Some(source) = &volume.empty_dir {
@@ -139,7 +140,8 @@ fn one(pod: &Pod, volume: &Volume, snapshot: &Snapshot, dirs: &VolumeDirs) -> Re
                 let binary = map.binary_data.iter().map(|(key, bytes)| (key.as_str(), bytes.0.as_slice()));
                 let all = text.chain(binary).collect::<Vec<_>>();
                 let optional = source.optional == Some(true);
-                files::select(&all, &source.items, source.default_mode, optional).map_err(|message| not_yet(&name, message))?
+                files::select(&all, &source.items, source.default_mode, optional)
+                    .map_err(|message| not_yet(&name, message))?
             }
         };
         return written(name, &dirs.disk, &files);
@@ -153,7 +155,8 @@ fn one(pod: &Pod, volume: &Volume, snapshot: &Snapshot, dirs: &VolumeDirs) -> Re
             Some(secret) => {
                 let all: Vec<_> = secret.data.iter().map(|(key, bytes)| (key.as_str(), bytes.0.as_slice())).collect();
                 let optional = source.optional == Some(true);
-                files::select(&all, &source.items, source.default_mode, optional).map_err(|message| not_yet(&name, message))?
+                files::select(&all, &source.items, source.default_mode, optional)
+                    .map_err(|message| not_yet(&name, message))?
             }
         };
         return written(name, &dirs.memory, &files);
@@ -182,7 +185,8 @@ fn written(name: String, base: &Path, files: &[File<'_>]) -> Result<Prepared, Vo
 
 fn make_directory(volume: &str, path: &Path, mode: u32) -> Result<(), VolumeError> {
     use std::os::unix::fs::PermissionsExt as _;
-    let failed = |action| move |source| VolumeError::Io { volume: volume.to_owned(), action, path: path.to_owned(), source };
+    let failed =
+        |action| move |source| VolumeError::Io { volume: volume.to_owned(), action, path: path.to_owned(), source };
     std::fs::create_dir_all(path).map_err(failed("make"))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(failed("set the mode of"))
 }

@@ -1,4 +1,5 @@
 //! A writer process is killed at a random moment, a hundred times over one file.
+#![expect(clippy::disallowed_methods, reason = "the test waits for a real process")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};

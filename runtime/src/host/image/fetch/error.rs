@@ -14,9 +14,7 @@ pub enum FetchError {
         registry: String,
     },
     /// The registry wants other credentials, or hides that there is no such thing.
-    #[error(
-        "registry `{registry}` denies access to {what}: it does not exist, or needs credentials"
-    )]
+    #[error("registry `{registry}` denies access to {what}: it does not exist, or needs credentials")]
     Denied {
         /// What was asked for.
         what: String,
@@ -98,9 +96,6 @@ pub enum FetchError {
 impl FetchError {
     /// Tells whether the same request may succeed a moment later.
     pub(super) fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Unavailable { .. } | Self::Stalled { .. } | Self::TooManyRequests { .. }
-        )
+        matches!(self, Self::Unavailable { .. } | Self::Stalled { .. } | Self::TooManyRequests { .. })
     }
 }

@@ -56,11 +56,7 @@ impl<'a> Fetcher<'a> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let plain = speaks_plain_http(reference.registry(), &options.insecure_registries);
         let config = ClientConfig {
-            protocol: if plain {
-                ClientProtocol::Http
-            } else {
-                ClientProtocol::Https
-            },
+            protocol: if plain { ClientProtocol::Http } else { ClientProtocol::Https },
             connect_timeout: Some(options.answer),
             read_timeout: Some(options.stall),
             user_agent: concat!("bowline/", env!("CARGO_PKG_VERSION")),
@@ -71,12 +67,7 @@ impl<'a> Fetcher<'a> {
             registry: reference.registry().into(),
             source: Box::new(source),
         })?;
-        Ok(Self {
-            client,
-            reference,
-            auth,
-            options,
-        })
+        Ok(Self { client, reference, auth, options })
     }
 
     fn registry(&self) -> String {
@@ -86,41 +77,24 @@ impl<'a> Fetcher<'a> {
     /// Asks which digest the name stands for. `None` when the registry does not say without sending the document.
     pub(super) async fn resolve(&self) -> Result<Option<Digest>, FetchError> {
         let what = format!("image \"{}\"", self.reference);
-        let digest = self
-            .retrying(&what, || {
-                self.client
-                    .fetch_manifest_digest(self.reference.as_oci(), self.auth)
-            })
-            .await?;
+        let digest =
+            self.retrying(&what, || self.client.fetch_manifest_digest(self.reference.as_oci(), self.auth)).await?;
         Ok(digest.parse().ok())
     }
 
     /// Fetches the index or manifest that `reference` names; its bytes have the returned digest.
-    pub(super) async fn document(
-        &self,
-        reference: &ImageReference,
-    ) -> Result<(Vec<u8>, Digest), FetchError> {
+    pub(super) async fn document(&self, reference: &ImageReference) -> Result<(Vec<u8>, Digest), FetchError> {
         let what = format!("image \"{reference}\"");
-        let (bytes, _) = self
-            .retrying(&what, || {
-                self.client
-                    .pull_manifest_raw(reference.as_oci(), self.auth, &ACCEPTED)
-            })
-            .await?;
+        let (bytes, _) =
+            self.retrying(&what, || self.client.pull_manifest_raw(reference.as_oci(), self.auth, &ACCEPTED)).await?;
         if bytes.len() as u64 > DOCUMENT_BYTES_MAX {
-            return Err(FetchError::TooLarge {
-                what,
-                registry: self.registry(),
-                bytes_max: DOCUMENT_BYTES_MAX,
-            });
+            return Err(FetchError::TooLarge { what, registry: self.registry(), bytes_max: DOCUMENT_BYTES_MAX });
         }
         let found = Digest::of(&bytes);
         match reference.digest() {
-            Some(wanted) if wanted != found => Err(FetchError::WrongDigest {
-                what,
-                registry: self.registry(),
-                found: found.to_string(),
-            }),
+            Some(wanted) if wanted != found => {
+                Err(FetchError::WrongDigest { what, registry: self.registry(), found: found.to_string() })
+            }
             _ => Ok((bytes.to_vec(), found)),
         }
     }
@@ -163,27 +137,12 @@ impl<'a> Fetcher<'a> {
         let what = format!("blob `{digest}` of image \"{}\"", self.reference);
         let bytes_max = self.options.download_bytes_max;
         if size > bytes_max {
-            return Err(FetchError::TooLarge {
-                what,
-                registry: self.registry(),
-                bytes_max,
-            });
+            return Err(FetchError::TooLarge { what, registry: self.registry(), bytes_max });
         }
         let file = tokio::fs::File::create_new(into)
             .await
-            .map_err(|source| FetchError::Write {
-                what: what.clone(),
-                source,
-            })?;
-        let mut transfer = Transfer {
-            what,
-            digest,
-            size,
-            file,
-            hasher: Hasher::default(),
-            done: 0,
-            resumed: false,
-        };
+            .map_err(|source| FetchError::Write { what: what.clone(), source })?;
+        let mut transfer = Transfer { what, digest, size, file, hasher: Hasher::default(), done: 0, resumed: false };
         let mut attempt = 1;
         loop {
             let before = transfer.done;
@@ -197,11 +156,7 @@ impl<'a> Fetcher<'a> {
                     }
                     Err(found) => {
                         let what = transfer.what;
-                        return Err(FetchError::WrongDigest {
-                            what,
-                            registry: self.registry(),
-                            found,
-                        });
+                        return Err(FetchError::WrongDigest { what, registry: self.registry(), found });
                     }
                 },
                 Err(error) => error,
@@ -223,27 +178,18 @@ impl<'a> Fetcher<'a> {
     ) -> Result<(), FetchError> {
         let stall = self.options.stall;
         let reference = self.reference.as_oci();
-        self.client
-            .store_auth_if_needed(reference.resolve_registry(), self.auth)
-            .await;
+        self.client.store_auth_if_needed(reference.resolve_registry(), self.auth).await;
         let digest = transfer.digest.as_str();
         let failed = |what: &str, error| Err(self.classify(what, error));
         let mut stream = if transfer.done == 0 {
-            match tokio::time::timeout(
-                self.options.answer,
-                self.client.pull_blob_stream(reference, digest),
-            )
-            .await
-            {
+            match tokio::time::timeout(self.options.answer, self.client.pull_blob_stream(reference, digest)).await {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => return failed(&transfer.what, error),
                 Err(_) => return Err(self.stalled(&transfer.what, self.options.answer)),
             }
         } else {
             transfer.resumed = true;
-            let request =
-                self.client
-                    .pull_blob_stream_partial(reference, digest, transfer.done, None);
+            let request = self.client.pull_blob_stream_partial(reference, digest, transfer.done, None);
             match tokio::time::timeout(self.options.answer, request).await {
                 Ok(Ok(BlobResponse::Partial(stream))) => stream,
                 Ok(Ok(BlobResponse::Full(stream))) => {
@@ -267,11 +213,7 @@ impl<'a> Fetcher<'a> {
                 Ok(Some(Ok(bytes))) => {
                     if transfer.done + bytes.len() as u64 > transfer.size {
                         let (what, bytes_max) = (transfer.what.clone(), transfer.size);
-                        return Err(FetchError::TooLarge {
-                            what,
-                            registry: self.registry(),
-                            bytes_max,
-                        });
+                        return Err(FetchError::TooLarge { what, registry: self.registry(), bytes_max });
                     }
                     transfer.write(&bytes).await?;
                     progress(transfer.done);
@@ -281,23 +223,11 @@ impl<'a> Fetcher<'a> {
     }
 
     fn stalled(&self, what: &str, bound: Duration) -> FetchError {
-        FetchError::Stalled {
-            what: what.to_owned(),
-            registry: self.registry(),
-            seconds: bound.as_secs(),
-        }
+        FetchError::Stalled { what: what.to_owned(), registry: self.registry(), seconds: bound.as_secs() }
     }
 
-    fn cut(
-        &self,
-        what: &str,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> FetchError {
-        FetchError::Unavailable {
-            what: what.to_owned(),
-            registry: self.registry(),
-            source: source.into(),
-        }
+    fn cut(&self, what: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> FetchError {
+        FetchError::Unavailable { what: what.to_owned(), registry: self.registry(), source: source.into() }
     }
 
     /// Sorts the client's errors by what the caller can do about them.
@@ -307,44 +237,26 @@ impl<'a> Fetcher<'a> {
         let code = match &error {
             E::ServerError { code, .. } => *code,
             E::UnauthorizedError { .. } | E::AuthenticationFailure(_) => 401,
-            E::RegistryError { envelope, .. } => {
-                envelope.errors.first().map_or(0, |first| match first.code {
-                    OciErrorCode::ManifestUnknown
-                    | OciErrorCode::NameUnknown
-                    | OciErrorCode::NotFound
-                    | OciErrorCode::BlobUnknown
-                    | OciErrorCode::ManifestBlobUnknown => 404,
-                    OciErrorCode::Unauthorized | OciErrorCode::Denied => 401,
-                    OciErrorCode::Toomanyrequests => 429,
-                    _ => 0,
-                })
-            }
+            E::RegistryError { envelope, .. } => envelope.errors.first().map_or(0, |first| match first.code {
+                OciErrorCode::ManifestUnknown
+                | OciErrorCode::NameUnknown
+                | OciErrorCode::NotFound
+                | OciErrorCode::BlobUnknown
+                | OciErrorCode::ManifestBlobUnknown => 404,
+                OciErrorCode::Unauthorized | OciErrorCode::Denied => 401,
+                OciErrorCode::Toomanyrequests => 429,
+                _ => 0,
+            }),
             E::RequestError(_) | E::IoError(_) => 503,
             _ => 0,
         };
         match (code, error) {
             (404, _) => FetchError::NotFound { what, registry },
             (429, _) => FetchError::TooManyRequests { registry },
-            (401 | 403, error) => FetchError::Denied {
-                what,
-                registry,
-                source: Box::new(error),
-            },
-            (500..=599, error) => FetchError::Unavailable {
-                what,
-                registry,
-                source: Box::new(error),
-            },
-            (_, E::DigestError(error)) => FetchError::WrongDigest {
-                what,
-                registry,
-                found: error.to_string(),
-            },
-            (_, error) => FetchError::Protocol {
-                what,
-                registry,
-                source: Box::new(error),
-            },
+            (401 | 403, error) => FetchError::Denied { what, registry, source: Box::new(error) },
+            (500..=599, error) => FetchError::Unavailable { what, registry, source: Box::new(error) },
+            (_, E::DigestError(error)) => FetchError::WrongDigest { what, registry, found: error.to_string() },
+            (_, error) => FetchError::Protocol { what, registry, source: Box::new(error) },
         }
     }
 }

@@ -19,13 +19,7 @@ pub(super) struct Transfer<'a> {
 
 impl Transfer<'_> {
     pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
-        self.file
-            .write_all(bytes)
-            .await
-            .map_err(|source| FetchError::Write {
-                what: self.what.clone(),
-                source,
-            })?;
+        self.file.write_all(bytes).await.map_err(|source| FetchError::Write { what: self.what.clone(), source })?;
         self.hasher.update(bytes);
         self.done += bytes.len() as u64;
         Ok(())
@@ -37,27 +31,17 @@ impl Transfer<'_> {
             self.file.set_len(0).await?;
             self.file.rewind().await
         };
-        again.await.map_err(|source| FetchError::Write {
-            what: self.what.clone(),
-            source,
-        })?;
+        again.await.map_err(|source| FetchError::Write { what: self.what.clone(), source })?;
         (self.done, self.hasher) = (0, Hasher::default());
         Ok(())
     }
 
     pub(super) fn verify(&self) -> Result<(), String> {
         let found = self.hasher.clone().finish();
-        if found == *self.digest {
-            Ok(())
-        } else {
-            Err(found.to_string())
-        }
+        if found == *self.digest { Ok(()) } else { Err(found.to_string()) }
     }
 
     pub(super) async fn flush(&mut self) -> Result<(), FetchError> {
-        self.file.flush().await.map_err(|source| FetchError::Write {
-            what: self.what.clone(),
-            source,
-        })
+        self.file.flush().await.map_err(|source| FetchError::Write { what: self.what.clone(), source })
     }
 }

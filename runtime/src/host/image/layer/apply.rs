@@ -11,9 +11,7 @@ use rustix::io::Errno;
 use super::UnpackError;
 use super::entry::{Entry, EntryKind};
 use super::name::{LayerPath, Special};
-use super::tree::{
-    Tree, is_whiteout, look, mark_opaque, open_directory, remove_tree, replace_whiteout, times,
-};
+use super::tree::{Tree, is_whiteout, look, mark_opaque, open_directory, remove_tree, replace_whiteout, times};
 
 /// Applies entries to a directory.
 pub(super) struct Applier {
@@ -24,10 +22,7 @@ pub(super) struct Applier {
 
 impl Applier {
     pub(super) fn new(into: &Path, below: &[PathBuf]) -> Result<Self, UnpackError> {
-        Ok(Self {
-            tree: Tree::open(into, below)?,
-            dated: Vec::new(),
-        })
+        Ok(Self { tree: Tree::open(into, below)?, dated: Vec::new() })
     }
 
     /// Creates what `entry` describes, with the content that `data` yields.
@@ -41,13 +36,8 @@ impl Applier {
         }
         let Some((parent, name)) = path.split() else {
             return match entry.kind {
-                EntryKind::Directory => {
-                    self.dress_directory(&path, self.tree.root().try_clone(), entry)
-                }
-                _ => Err(UnpackError::bad(
-                    &entry.name,
-                    "replaces the root by something that is no directory",
-                )),
+                EntryKind::Directory => self.dress_directory(&path, self.tree.root().try_clone(), entry),
+                _ => Err(UnpackError::bad(&entry.name, "replaces the root by something that is no directory")),
             };
         };
         match &entry.kind {
@@ -98,10 +88,7 @@ impl Applier {
         let dir = self.tree.directory(parent)?;
         let failed = |e: io::Error| UnpackError::write("replace", path.as_bytes(), e);
         if let Some(stat) = look(&*dir, name).map_err(failed)? {
-            if matches!(
-                FileType::from_raw_mode(stat.st_mode),
-                FileType::Directory | FileType::Symlink
-            ) {
+            if matches!(FileType::from_raw_mode(stat.st_mode), FileType::Directory | FileType::Symlink) {
                 self.tree.forget();
             }
             remove_tree(&*dir, name).map_err(failed)?;
@@ -119,29 +106,21 @@ impl Applier {
         let dir = self.tree.directory(parent)?;
         let failed = |e: io::Error| UnpackError::write("create directory", path.as_bytes(), e);
         let fd = match look(&*dir, name).map_err(failed)? {
-            Some(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
-                open_directory(&*dir, name)
-            }
+            Some(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => open_directory(&*dir, name),
             Some(stat) if is_whiteout(&stat) => replace_whiteout(&*dir, name),
             existing => {
                 if existing.is_some() {
                     self.tree.forget();
                     remove_tree(&*dir, name).map_err(failed)?;
                 }
-                rustix::fs::mkdirat(&*dir, name, Mode::from_raw_mode(0o700))
-                    .map_err(|e| failed(e.into()))?;
+                rustix::fs::mkdirat(&*dir, name, Mode::from_raw_mode(0o700)).map_err(|e| failed(e.into()))?;
                 open_directory(&*dir, name)
             }
         };
         self.dress_directory(path, fd, entry)
     }
 
-    fn dress_directory(
-        &mut self,
-        path: &LayerPath,
-        fd: io::Result<OwnedFd>,
-        entry: &Entry,
-    ) -> Result<(), UnpackError> {
+    fn dress_directory(&mut self, path: &LayerPath, fd: io::Result<OwnedFd>, entry: &Entry) -> Result<(), UnpackError> {
         let fd = fd.map_err(|e| UnpackError::write("open directory", path.as_bytes(), e))?;
         dress(&fd, entry)?;
         self.dated.push((path.clone(), entry.mtime));
@@ -151,12 +130,8 @@ impl Applier {
     /// Links `path` to another entry of this layer.
     fn hard_link(&mut self, path: &LayerPath, target: &[u8]) -> Result<(), UnpackError> {
         let from = LayerPath::parse(path.as_bytes(), target, "a link target")?;
-        let (Some((from_parent, from_name)), Some((parent, name))) = (from.split(), path.split())
-        else {
-            return Err(UnpackError::bad(
-                path.as_bytes(),
-                "is a hard link to a directory",
-            ));
+        let (Some((from_parent, from_name)), Some((parent, name))) = (from.split(), path.split()) else {
+            return Err(UnpackError::bad(path.as_bytes(), "is a hard link to a directory"));
         };
         let failed = |e: io::Error| UnpackError::write("link", path.as_bytes(), e);
         if from == *path {
@@ -167,22 +142,15 @@ impl Applier {
             Some(stat) => match FileType::from_raw_mode(stat.st_mode) {
                 FileType::RegularFile | FileType::Symlink | FileType::Fifo => {}
                 _ => {
-                    return Err(UnpackError::bad(
-                        path.as_bytes(),
-                        "is a hard link to something that is not a file",
-                    ));
+                    return Err(UnpackError::bad(path.as_bytes(), "is a hard link to something that is not a file"));
                 }
             },
             None => {
-                return Err(UnpackError::bad(
-                    path.as_bytes(),
-                    "is a hard link to a file that the layer does not hold",
-                ));
+                return Err(UnpackError::bad(path.as_bytes(), "is a hard link to a file that the layer does not hold"));
             }
         }
         let dir = self.cleared(path, &parent, name)?;
-        rustix::fs::linkat(&*from_dir, from_name, &*dir, name, AtFlags::empty())
-            .map_err(|e| failed(e.into()))
+        rustix::fs::linkat(&*from_dir, from_name, &*dir, name, AtFlags::empty()).map_err(|e| failed(e.into()))
     }
 
     /// Hides `path` of the lower layers. What this layer itself holds there stays (it hides the lower one already).
@@ -208,16 +176,10 @@ impl Applier {
     }
 }
 
-fn create_file(
-    dir: impl AsFd,
-    name: &[u8],
-    entry: &Entry,
-    data: &mut dyn Read,
-) -> Result<(), UnpackError> {
+fn create_file(dir: impl AsFd, name: &[u8], entry: &Entry, data: &mut dyn Read) -> Result<(), UnpackError> {
     let failed = |e: io::Error| UnpackError::write("write", &entry.name, e);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600))
-        .map_err(|e| failed(e.into()))?;
+    let fd = rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o600)).map_err(|e| failed(e.into()))?;
     let mut file = File::from(fd);
     // A read error is the archive's, a write error the disk's: `io::copy` would not tell them apart.
     let mut buffer = vec![0; 64 << 10];
@@ -238,14 +200,9 @@ fn create_file(
 /// Sets owner, mode and attributes. The order matters: changing the owner clears set-id bits and capabilities.
 fn dress(fd: &OwnedFd, entry: &Entry) -> Result<(), UnpackError> {
     let failed = |action: &'static str| move |e: Errno| UnpackError::write(action, &entry.name, e);
-    rustix::fs::fchown(
-        fd,
-        Some(Uid::from_raw(entry.uid)),
-        Some(Gid::from_raw(entry.gid)),
-    )
-    .map_err(failed("change the owner of"))?;
-    rustix::fs::fchmod(fd, Mode::from_raw_mode(entry.mode))
-        .map_err(failed("change the mode of"))?;
+    rustix::fs::fchown(fd, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)))
+        .map_err(failed("change the owner of"))?;
+    rustix::fs::fchmod(fd, Mode::from_raw_mode(entry.mode)).map_err(failed("change the mode of"))?;
     for (name, value) in entry.xattrs.iter().filter(|(name, _)| is_kept(name)) {
         match rustix::fs::fsetxattr(fd, &**name, value, XattrFlags::empty()) {
             // `user.*` is optional on some file systems; losing it must not lose the image.
@@ -259,18 +216,14 @@ fn dress(fd: &OwnedFd, entry: &Entry) -> Result<(), UnpackError> {
 /// Tells whether an extended attribute is taken over. Those of overlayfs would change what other layers show; those
 /// of security modules belong to the host.
 fn is_kept(name: &[u8]) -> bool {
-    name == b"security.capability"
-        || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
+    name == b"security.capability" || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
 }
 
 /// Sets owner and times of a link or fifo, which cannot be opened.
 fn dress_by_name(dir: impl AsFd, name: &[u8], entry: &Entry) -> Result<(), UnpackError> {
     let dir = dir.as_fd();
     let failed = |e: Errno| UnpackError::write("change the owner of", &entry.name, e);
-    let owner = (
-        Some(Uid::from_raw(entry.uid)),
-        Some(Gid::from_raw(entry.gid)),
-    );
+    let owner = (Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)));
     rustix::fs::chownat(dir, name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
     rustix::fs::utimensat(dir, name, &times(entry.mtime), AtFlags::SYMLINK_NOFOLLOW).map_err(failed)
 }

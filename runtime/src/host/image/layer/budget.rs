@@ -25,12 +25,7 @@ impl Default for Limits {
     /// 32 GiB, a million entries, and 200 to 1 after the first 256 MiB: several times the largest images in use,
     /// while a bomb (gzip reaches 1,000 to 1) ends before it fills a disk.
     fn default() -> Self {
-        Self {
-            bytes_max: 32 << 30,
-            entries_max: 1_000_000,
-            ratio_max: 200,
-            ratio_free_bytes: 256 << 20,
-        }
+        Self { bytes_max: 32 << 30, entries_max: 1_000_000, ratio_max: 200, ratio_free_bytes: 256 << 20 }
     }
 }
 
@@ -75,10 +70,7 @@ pub(in super::super) fn read_all(reader: impl Read, bytes_max: u64) -> io::Resul
     let mut bytes = Vec::new();
     reader.take(bytes_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("more than {bytes_max} bytes"),
-        ));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {bytes_max} bytes")));
     }
     Ok(bytes)
 }
@@ -86,10 +78,7 @@ pub(in super::super) fn read_all(reader: impl Read, bytes_max: u64) -> io::Resul
 impl Budgeted {
     pub(super) fn new(reader: impl Read + 'static, limits: &Limits) -> Result<Self, UnpackError> {
         let consumed = Rc::new(Cell::new(0));
-        let counted = Counted {
-            inner: reader,
-            consumed: Rc::clone(&consumed),
-        };
+        let counted = Counted { inner: reader, consumed: Rc::clone(&consumed) };
         Ok(Self {
             inner: decoder(counted).map_err(|source| UnpackError::Read { source })?,
             consumed,
@@ -114,18 +103,12 @@ impl Budgeted {
     }
 
     fn passed(&self) -> Option<Bound> {
-        let Limits {
-            bytes_max,
-            ratio_max,
-            ratio_free_bytes,
-            ..
-        } = self.limits;
+        let Limits { bytes_max, ratio_max, ratio_free_bytes, .. } = self.limits;
         if self.produced > bytes_max {
             return Some(Bound::Bytes(bytes_max));
         }
         let allowed = self.consumed.get().saturating_mul(ratio_max);
-        (self.produced > ratio_free_bytes && self.produced > allowed)
-            .then_some(Bound::Ratio(ratio_max))
+        (self.produced > ratio_free_bytes && self.produced > allowed).then_some(Bound::Ratio(ratio_max))
     }
 }
 

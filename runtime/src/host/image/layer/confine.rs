@@ -27,42 +27,22 @@ impl Unpacker for Confined {
     fn unpack(&self, job: &Job) -> Result<Unpacked, UnpackError> {
         std::thread::scope(|scope| {
             let work = || job.run_confined(|| enter(&job.into));
-            let thread = std::thread::Builder::new()
-                .name("unpack".into())
-                .spawn_scoped(scope, work);
-            let thread = thread.map_err(|source| UnpackError::Confine {
-                action: "start a thread",
-                source,
-            })?;
-            thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            let thread = std::thread::Builder::new().name("unpack".into()).spawn_scoped(scope, work);
+            let thread = thread.map_err(|source| UnpackError::Confine { action: "start a thread", source })?;
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 }
 
 /// Confines the calling thread for the rest of its life; only fit for a thread that ends with its work.
 fn enter(root: &Path) -> Result<(), UnpackError> {
-    let failed = |action| {
-        move |e: nix::Error| UnpackError::Confine {
-            action,
-            source: e.into(),
-        }
-    };
+    let failed = |action| move |e: nix::Error| UnpackError::Confine { action, source: e.into() };
     // Without this the new root would be that of the whole process.
-    nix::sched::unshare(nix::sched::CloneFlags::CLONE_FS)
-        .map_err(failed("leave the shared root"))?;
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_FS).map_err(failed("leave the shared root"))?;
     nix::unistd::chroot(root).map_err(failed("enter the layer"))?;
     nix::unistd::chdir("/").map_err(failed("enter the layer"))?;
-    let sets = CapabilitySets {
-        effective: KEPT,
-        permitted: KEPT,
-        inheritable: CapabilitySet::empty(),
-    };
-    set_capabilities(None, sets).map_err(|e| UnpackError::Confine {
-        action: "drop capabilities",
-        source: e.into(),
-    })
+    let sets = CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() };
+    set_capabilities(None, sets).map_err(|e| UnpackError::Confine { action: "drop capabilities", source: e.into() })
 }
 
 #[cfg(test)]
@@ -84,12 +64,7 @@ mod tests {
             enter(&root).unwrap();
             let capabilities = rustix::thread::capabilities(None).unwrap().effective;
             let chroot_again = nix::unistd::chroot("/").is_err();
-            (
-                fs::exists("/inside").unwrap(),
-                fs::exists("/etc").unwrap(),
-                capabilities == KEPT,
-                chroot_again,
-            )
+            (fs::exists("/inside").unwrap(), fs::exists("/etc").unwrap(), capabilities == KEPT, chroot_again)
         });
         assert_eq!(seen.join().unwrap(), (true, false, true, true));
         assert!(fs::exists("/etc").unwrap() && !fs::exists("/inside").unwrap());

@@ -54,11 +54,7 @@ struct Extensions {
 
 impl Extensions {
     fn get(&self, key: &str) -> Option<&[u8]> {
-        self.pax
-            .iter()
-            .rev()
-            .find(|(k, _)| k == key.as_bytes())
-            .map(|(_, value)| value.as_slice())
+        self.pax.iter().rev().find(|(k, _)| k == key.as_bytes()).map(|(_, value)| value.as_slice())
     }
 }
 
@@ -76,9 +72,7 @@ pub(super) fn for_each(
         let mut raw = raw.map_err(broken)?;
         count += 1;
         if count > limits.entries_max {
-            return Err(UnpackError::TooMuch {
-                bound: Bound::Entries(limits.entries_max),
-            });
+            return Err(UnpackError::TooMuch { bound: Bound::Entries(limits.entries_max) });
         }
         let size = raw.size();
         match raw.header().entry_type().as_byte() {
@@ -89,9 +83,7 @@ pub(super) fn for_each(
             _ => {
                 let entry = assemble(raw.header(), std::mem::take(&mut extensions), size)?;
                 if size > limits.bytes_max {
-                    return Err(UnpackError::TooMuch {
-                        bound: Bound::Bytes(limits.bytes_max),
-                    });
+                    return Err(UnpackError::TooMuch { bound: Bound::Bytes(limits.bytes_max) });
                 }
                 visit(&entry, &mut raw)?;
             }
@@ -102,15 +94,10 @@ pub(super) fn for_each(
 
 fn read_header(reader: &mut impl Read, size: u64) -> Result<Vec<u8>, UnpackError> {
     if size > HEADER_BYTES_MAX {
-        return Err(UnpackError::TooMuch {
-            bound: Bound::Header(HEADER_BYTES_MAX),
-        });
+        return Err(UnpackError::TooMuch { bound: Bound::Header(HEADER_BYTES_MAX) });
     }
     let mut bytes = Vec::new();
-    reader
-        .take(size)
-        .read_to_end(&mut bytes)
-        .map_err(|source| UnpackError::Read { source })?;
+    reader.take(size).read_to_end(&mut bytes).map_err(|source| UnpackError::Read { source })?;
     Ok(bytes)
 }
 
@@ -122,15 +109,12 @@ fn trim_nul(mut bytes: Vec<u8>) -> Vec<u8> {
 
 /// Splits a pax header into records `LENGTH KEY=VALUE\n`; a value may hold any byte, newlines included.
 fn parse_pax(mut rest: &[u8]) -> Result<Vec<Attribute>, UnpackError> {
-    let malformed = || UnpackError::Read {
-        source: io::Error::new(io::ErrorKind::InvalidData, "malformed pax extended header"),
-    };
+    let malformed =
+        || UnpackError::Read { source: io::Error::new(io::ErrorKind::InvalidData, "malformed pax extended header") };
     let mut records = Vec::new();
     while !rest.is_empty() {
         let space = rest.iter().position(|b| *b == b' ').ok_or_else(malformed)?;
-        let length: usize = number(&rest[..space])
-            .and_then(|n| usize::try_from(n).ok())
-            .ok_or_else(malformed)?;
+        let length: usize = number(&rest[..space]).and_then(|n| usize::try_from(n).ok()).ok_or_else(malformed)?;
         let record = rest.get(space + 1..length).ok_or_else(malformed)?;
         let body = record.strip_suffix(b"\n").ok_or_else(malformed)?;
         let equals = body.iter().position(|b| *b == b'=').ok_or_else(malformed)?;
@@ -141,11 +125,7 @@ fn parse_pax(mut rest: &[u8]) -> Result<Vec<Attribute>, UnpackError> {
 }
 
 fn number(digits: &[u8]) -> Option<u64> {
-    std::str::from_utf8(digits)
-        .ok()
-        .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?
-        .parse()
-        .ok()
+    std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()
 }
 
 fn assemble(header: &tar::Header, extensions: Extensions, size: u64) -> Result<Entry, UnpackError> {
@@ -157,20 +137,11 @@ fn assemble(header: &tar::Header, extensions: Extensions, size: u64) -> Result<E
         .unwrap_or(path_bytes.as_ref())
         .to_vec();
     let refuse = |problem: &str| UnpackError::bad(&name, problem);
-    if extensions
-        .pax
-        .iter()
-        .any(|(key, _)| key.starts_with(b"GNU.sparse."))
-    {
+    if extensions.pax.iter().any(|(key, _)| key.starts_with(b"GNU.sparse.")) {
         return Err(refuse("is a sparse file, which layers may not hold"));
     }
-    if extensions
-        .get("size")
-        .is_some_and(|value| number(value) != Some(size))
-    {
-        return Err(refuse(
-            "has a size in its extended header that differs from its header",
-        ));
+    if extensions.get("size").is_some_and(|value| number(value) != Some(size)) {
+        return Err(refuse("has a size in its extended header that differs from its header"));
     }
     let id = |key: &str, field: io::Result<u64>| {
         let value = match extensions.get(key) {
@@ -181,24 +152,14 @@ fn assemble(header: &tar::Header, extensions: Extensions, size: u64) -> Result<E
         value
             .and_then(|id| u32::try_from(id).ok())
             .filter(|id| *id != u32::MAX)
-            .ok_or_else(|| {
-                UnpackError::bad(
-                    &name,
-                    format!("has a {key} that is not a number below 4294967295"),
-                )
-            })
+            .ok_or_else(|| UnpackError::bad(&name, format!("has a {key} that is not a number below 4294967295")))
     };
     let (uid, gid) = (id("uid", header.uid())?, id("gid", header.gid())?);
     let link = || {
         let in_header = header.link_name_bytes();
-        let target = extensions
-            .get("linkpath")
-            .or(extensions.link.as_deref())
-            .or(in_header.as_deref());
+        let target = extensions.get("linkpath").or(extensions.link.as_deref()).or(in_header.as_deref());
         match target {
-            Some(target)
-                if !target.is_empty() && target.len() < PATH_MAX && !target.contains(&0) =>
-            {
+            Some(target) if !target.is_empty() && target.len() < PATH_MAX && !target.contains(&0) => {
                 Ok(target.to_vec())
             }
             _ => Err(refuse("is a link without a usable target")),
@@ -221,32 +182,15 @@ fn assemble(header: &tar::Header, extensions: Extensions, size: u64) -> Result<E
     };
     let mtime = match extensions.get("mtime") {
         Some(value) => parse_time(value).ok_or_else(|| refuse("has a malformed mtime"))?,
-        None => (
-            header
-                .mtime()
-                .ok()
-                .and_then(|s| i64::try_from(s).ok())
-                .unwrap_or(0),
-            0,
-        ),
+        None => (header.mtime().ok().and_then(|s| i64::try_from(s).ok()).unwrap_or(0), 0),
     };
     let xattrs = extensions
         .pax
         .iter()
-        .filter_map(|(key, value)| {
-            Some((key.strip_prefix(b"SCHILY.xattr.")?.to_vec(), value.clone()))
-        })
+        .filter_map(|(key, value)| Some((key.strip_prefix(b"SCHILY.xattr.")?.to_vec(), value.clone())))
         .collect();
     let mode = header.mode().map_err(|_| refuse("has a malformed mode"))? & 0o7777;
-    Ok(Entry {
-        kind,
-        mode,
-        uid,
-        gid,
-        mtime,
-        xattrs,
-        name,
-    })
+    Ok(Entry { kind, mode, uid, gid, mtime, xattrs, name })
 }
 
 /// Parses pax time: decimal seconds with an optional fraction, possibly negative.
@@ -256,10 +200,7 @@ fn parse_time(value: &[u8]) -> Option<(i64, u32)> {
     let seconds: i64 = whole.parse().ok()?;
     let mut nanos = 0;
     for at in 0..9 {
-        let digit = fraction
-            .as_bytes()
-            .get(at)
-            .map_or(Some(0), |b| b.is_ascii_digit().then(|| u32::from(b - b'0')))?;
+        let digit = fraction.as_bytes().get(at).map_or(Some(0), |b| b.is_ascii_digit().then(|| u32::from(b - b'0')))?;
         nanos = nanos * 10 + digit;
     }
     match whole.starts_with('-') && nanos > 0 {
@@ -276,14 +217,7 @@ mod tests {
     fn pax_values_may_hold_newlines_and_bad_lengths_are_refused() {
         let records = parse_pax(b"9 a=1\n2\n\n").expect("one record");
         assert_eq!(records, vec![(b"a".to_vec(), b"1\n2\n".to_vec())]);
-        for bad in [
-            &b"99 a=1\n"[..],
-            b"x a=1\n",
-            b"6 a=1",
-            b"0 a=1\n",
-            b"3 a=1\n",
-            b"18446744073709551616 a=1\n",
-        ] {
+        for bad in [&b"99 a=1\n"[..], b"x a=1\n", b"6 a=1", b"0 a=1\n", b"3 a=1\n", b"18446744073709551616 a=1\n"] {
             assert!(parse_pax(bad).is_err(), "{}", String::from_utf8_lossy(bad));
         }
     }

@@ -85,18 +85,11 @@ pub enum UnpackError {
 
 impl UnpackError {
     pub(super) fn bad(name: &[u8], problem: impl Into<String>) -> Self {
-        Self::BadEntry {
-            name: printable(name),
-            problem: problem.into(),
-        }
+        Self::BadEntry { name: printable(name), problem: problem.into() }
     }
 
     pub(super) fn write(action: &'static str, name: &[u8], source: impl Into<io::Error>) -> Self {
-        Self::Write {
-            action,
-            name: printable(name),
-            source: source.into(),
-        }
+        Self::Write { action, name: printable(name), source: source.into() }
     }
 
     /// Tells whether the disk or a quota is full: another attempt helps once space is freed.
@@ -107,15 +100,9 @@ impl UnpackError {
 
 /// Tells whether `error` says that disk or quota are full.
 pub(in super::super) fn is_disk_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn printable(name: &[u8]) -> String {
-    String::from_utf8_lossy(&name[..name.len().min(200)])
-        .chars()
-        .flat_map(char::escape_debug)
-        .collect()
+    String::from_utf8_lossy(&name[..name.len().min(200)]).chars().flat_map(char::escape_debug).collect()
 }

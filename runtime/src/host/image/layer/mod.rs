@@ -88,10 +88,7 @@ impl Job {
     }
 
     /// Opens every file that is needed, calls `confine`, and only then reads the archive. Blocks.
-    pub fn run_confined(
-        &self,
-        confine: impl FnOnce() -> Result<(), UnpackError>,
-    ) -> Result<Unpacked, UnpackError> {
+    pub fn run_confined(&self, confine: impl FnOnce() -> Result<(), UnpackError>) -> Result<Unpacked, UnpackError> {
         let open = |source| UnpackError::Read { source };
         let mut archive = File::open(&self.archive).map_err(open)?;
         archive.seek(SeekFrom::Start(self.offset)).map_err(open)?;
@@ -99,10 +96,7 @@ impl Job {
         confine()?;
         let (unpacked, found) = apply_archive(archive.take(self.length), applier, &self.limits)?;
         if found != self.diff_id {
-            return Err(UnpackError::WrongDiffId {
-                expected: self.diff_id.clone(),
-                found,
-            });
+            return Err(UnpackError::WrongDiffId { expected: self.diff_id.clone(), found });
         }
         Ok(unpacked)
     }
@@ -135,11 +129,7 @@ fn apply_archive(
         Some(bound) => UnpackError::TooMuch { bound },
         None => error,
     };
-    let mut unpacked = Unpacked {
-        bytes: 0,
-        entries: 0,
-        devices_skipped: 0,
-    };
+    let mut unpacked = Unpacked { bytes: 0, entries: 0, devices_skipped: 0 };
     entry::for_each(&mut budget, limits, |entry, data| {
         unpacked.entries += 1;
         unpacked.devices_skipped += u64::from(entry.is_device());
@@ -148,8 +138,7 @@ fn apply_archive(
     .map_err(translate)?;
     applier.finish().map_err(translate)?;
     // What follows the end marker still belongs to the digest, and to the bounds.
-    io::copy(&mut budget, &mut io::sink())
-        .map_err(|source| translate(UnpackError::Read { source }))?;
+    io::copy(&mut budget, &mut io::sink()).map_err(|source| translate(UnpackError::Read { source }))?;
     unpacked.bytes = budget.produced();
     Ok((unpacked, budget.finish()))
 }

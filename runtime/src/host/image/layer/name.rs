@@ -28,12 +28,7 @@ pub(super) enum Special {
 impl LayerPath {
     /// Checks and normalises `name`; `what` is `name` or `link target`.
     pub(super) fn parse(entry: &[u8], name: &[u8], what: &str) -> Result<Self, UnpackError> {
-        let refuse = |problem: &str| {
-            Err(UnpackError::bad(
-                entry,
-                format!("has {what} that {problem}"),
-            ))
-        };
+        let refuse = |problem: &str| Err(UnpackError::bad(entry, format!("has {what} that {problem}")));
         if name.is_empty() {
             return refuse("is empty");
         }

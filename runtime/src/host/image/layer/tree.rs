@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid,
-    XattrFlags,
+    AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid, XattrFlags,
 };
 use rustix::io::Errno;
 
@@ -20,12 +19,8 @@ use super::name::LayerPath;
 /// The attribute by which overlayfs knows that a directory hides those of the same name below it.
 pub(in super::super) const OPAQUE_XATTR: &str = "trusted.overlay.opaque";
 
-const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::CLOEXEC);
-const BENEATH: ResolveFlags = ResolveFlags::BENEATH
-    .union(ResolveFlags::NO_MAGICLINKS)
-    .union(ResolveFlags::NO_XDEV);
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS).union(ResolveFlags::NO_XDEV);
 
 /// Tells whether `stat` is an overlayfs whiteout: a character device with number 0/0.
 pub(in super::super) fn is_whiteout(stat: &Stat) -> bool {
@@ -43,22 +38,12 @@ pub(super) fn look(dir: impl AsFd, name: &[u8]) -> io::Result<Option<Stat>> {
 
 /// Marks `dir` so that overlayfs hides what lower layers have in it.
 pub(super) fn mark_opaque(dir: impl AsFd) -> io::Result<()> {
-    Ok(rustix::fs::fsetxattr(
-        dir,
-        OPAQUE_XATTR,
-        b"y",
-        XattrFlags::empty(),
-    )?)
+    Ok(rustix::fs::fsetxattr(dir, OPAQUE_XATTR, b"y", XattrFlags::empty())?)
 }
 
 /// Opens the directory `name` of `dir` without following a link.
 pub(super) fn open_directory(dir: impl AsFd, name: &[u8]) -> io::Result<OwnedFd> {
-    Ok(rustix::fs::openat(
-        dir,
-        name,
-        DIRECTORY | OFlags::NOFOLLOW,
-        Mode::empty(),
-    )?)
+    Ok(rustix::fs::openat(dir, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?)
 }
 
 /// Removes `name` in `dir` with everything below it; nothing there is fine. Never follows a link.
@@ -78,9 +63,7 @@ pub(in super::super) fn remove_tree(dir: impl AsFd, name: &[u8]) -> io::Result<(
                 open.push((fd, child));
             }
             None => {
-                let (_, done) = open
-                    .pop()
-                    .expect("invariant: the loop runs while there is a last element");
+                let (_, done) = open.pop().expect("invariant: the loop runs while there is a last element");
                 let parent = open.last().map_or(dir, |(fd, _)| fd.as_fd());
                 rustix::fs::unlinkat(parent, &*done, AtFlags::REMOVEDIR)?;
             }
@@ -121,17 +104,9 @@ impl Tree {
             rustix::fs::open(path, DIRECTORY, Mode::empty())
                 .map_err(|e| UnpackError::write("open", path.as_os_str().as_encoded_bytes(), e))
         };
-        let below = below
-            .iter()
-            .map(|path| open(path))
-            .collect::<Result<_, _>>()?;
-        let tree = Self {
-            root: Rc::new(open(into)?),
-            below,
-            last: None,
-        };
-        tree.inherit(b".", &tree.root)
-            .map_err(|e| UnpackError::write("set the mode of", b".", e))?;
+        let below = below.iter().map(|path| open(path)).collect::<Result<_, _>>()?;
+        let tree = Self { root: Rc::new(open(into)?), below, last: None };
+        tree.inherit(b".", &tree.root).map_err(|e| UnpackError::write("set the mode of", b".", e))?;
         Ok(tree)
     }
 
@@ -160,38 +135,23 @@ impl Tree {
     }
 
     fn open_or_create(&mut self, path: &LayerPath) -> Result<OwnedFd, UnpackError> {
-        match rustix::fs::openat2(
-            &*self.root,
-            path.as_bytes(),
-            DIRECTORY,
-            Mode::empty(),
-            BENEATH,
-        ) {
+        match rustix::fs::openat2(&*self.root, path.as_bytes(), DIRECTORY, Mode::empty(), BENEATH) {
             Ok(fd) => return Ok(fd),
             Err(Errno::NOENT | Errno::NOTDIR) => {}
             Err(Errno::XDEV) => {
-                return Err(UnpackError::bad(
-                    path.as_bytes(),
-                    "lies behind a link that leaves the layer",
-                ));
+                return Err(UnpackError::bad(path.as_bytes(), "lies behind a link that leaves the layer"));
             }
             Err(Errno::LOOP) => {
-                return Err(UnpackError::bad(
-                    path.as_bytes(),
-                    "lies behind a loop of links",
-                ));
+                return Err(UnpackError::bad(path.as_bytes(), "lies behind a loop of links"));
             }
             Err(other) => return Err(UnpackError::write("open directory", path.as_bytes(), other)),
         }
-        let Some((parent, name)) = path.split() else {
-            unreachable!("invariant: the root always opens")
-        };
+        let Some((parent, name)) = path.split() else { unreachable!("invariant: the root always opens") };
         let parent_fd = self.directory(&parent)?;
         let failed = |e: io::Error| UnpackError::write("create directory", path.as_bytes(), e);
         match look(&*parent_fd, name).map_err(failed)? {
             None => {
-                rustix::fs::mkdirat(&*parent_fd, name, Mode::from_raw_mode(0o755))
-                    .map_err(|e| failed(e.into()))?;
+                rustix::fs::mkdirat(&*parent_fd, name, Mode::from_raw_mode(0o755)).map_err(|e| failed(e.into()))?;
                 let fd = open_directory(&*parent_fd, name).map_err(failed)?;
                 self.inherit(path.as_bytes(), &fd).map_err(failed)?;
                 Ok(fd)
@@ -201,15 +161,9 @@ impl Tree {
                 Ok(fd)
             }
             Some(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink => {
-                Err(UnpackError::bad(
-                    path.as_bytes(),
-                    "lies behind a link that leads nowhere in the layer",
-                ))
+                Err(UnpackError::bad(path.as_bytes(), "lies behind a link that leads nowhere in the layer"))
             }
-            Some(_) => Err(UnpackError::bad(
-                path.as_bytes(),
-                "is used as a directory and is none",
-            )),
+            Some(_) => Err(UnpackError::bad(path.as_bytes(), "is used as a directory and is none")),
         }
     }
 
@@ -244,12 +198,6 @@ pub(super) fn replace_whiteout(parent: impl AsFd, name: &[u8]) -> io::Result<Own
 
 /// Returns `mtime` as both times of a file.
 pub(super) fn times((seconds, nanos): (i64, u32)) -> Timestamps {
-    let time = Timespec {
-        tv_sec: seconds,
-        tv_nsec: nanos.into(),
-    };
-    Timestamps {
-        last_access: time,
-        last_modification: time,
-    }
+    let time = Timespec { tv_sec: seconds, tv_nsec: nanos.into() };
+    Timestamps { last_access: time, last_modification: time }
 }

@@ -73,10 +73,7 @@ impl PullError {
             Self::InvalidName { .. } => "InvalidImageName",
             Self::NeverPull { .. } => "ErrImageNeverPull",
             Self::Fetch {
-                source:
-                    FetchError::Unavailable { .. }
-                    | FetchError::Stalled { .. }
-                    | FetchError::TooManyRequests { .. },
+                source: FetchError::Unavailable { .. } | FetchError::Stalled { .. } | FetchError::TooManyRequests { .. },
                 ..
             } => "RegistryUnavailable",
             _ => "ErrImagePull",
@@ -86,31 +83,19 @@ impl PullError {
     /// Returns what a person can do about it; empty when the message says it all.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::InvalidName { .. } => {
-                "write the image as `registry/repository:tag`, in lowercase"
-            }
-            Self::NeverPull { .. } => {
-                "load it with `bowline image load`, or set `imagePullPolicy: IfNotPresent`"
-            }
+            Self::InvalidName { .. } => "write the image as `registry/repository:tag`, in lowercase",
+            Self::NeverPull { .. } => "load it with `bowline image load`, or set `imagePullPolicy: IfNotPresent`",
             Self::NotFound { .. } => "check the spelling of repository and tag",
             Self::Fetch { source, .. } => match source {
-                FetchError::Denied { .. } => {
-                    "check the spelling, or give credentials by `imagePullSecrets`"
-                }
-                FetchError::Unavailable { .. }
-                | FetchError::Stalled { .. }
-                | FetchError::TooManyRequests { .. } => {
+                FetchError::Denied { .. } => "check the spelling, or give credentials by `imagePullSecrets`",
+                FetchError::Unavailable { .. } | FetchError::Stalled { .. } | FetchError::TooManyRequests { .. } => {
                     "the pull is tried again; an image that is here is used with `imagePullPolicy: IfNotPresent`"
                 }
-                FetchError::WrongDigest { .. } => {
-                    "the registry's storage or something on the way to it is damaged"
-                }
+                FetchError::WrongDigest { .. } => "the registry's storage or something on the way to it is damaged",
                 _ => "",
             },
             Self::Document { .. } => "choose an image that is built for this host's platform",
-            Self::Store { source, .. } if source.is_disk_full() => {
-                "free space on the file system of the image store"
-            }
+            Self::Store { source, .. } if source.is_disk_full() => "free space on the file system of the image store",
             Self::Store { .. } | Self::Stopped { .. } => "",
         }
     }
@@ -119,10 +104,7 @@ impl PullError {
     pub fn is_disk_full(&self) -> bool {
         match self {
             Self::Store { source, .. } => source.is_disk_full(),
-            Self::Fetch {
-                source: FetchError::Write { source, .. },
-                ..
-            } => super::super::layer::is_disk_full(source),
+            Self::Fetch { source: FetchError::Write { source, .. }, .. } => super::super::layer::is_disk_full(source),
             _ => false,
         }
     }

@@ -31,8 +31,7 @@ impl BrokenLine {
                     return;
                 };
                 let (count, left) = (Arc::clone(&count), Arc::clone(&left));
-                let (mut up_from, mut up_to) =
-                    (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let (mut up_from, mut up_to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 std::thread::spawn(move || io::copy(&mut up_from, &mut up_to));
                 std::thread::spawn(move || carry(server, client, how, &left, &count));
             }
@@ -41,13 +40,7 @@ impl BrokenLine {
     }
 }
 
-fn carry(
-    mut from: TcpStream,
-    mut to: TcpStream,
-    how: Break,
-    left: &AtomicUsize,
-    carried: &AtomicU64,
-) {
+fn carry(mut from: TcpStream, mut to: TcpStream, how: Break, left: &AtomicUsize, carried: &AtomicU64) {
     let bound = match how {
         Break::Cut { after } | Break::Stall { after } => after,
     };
@@ -58,10 +51,8 @@ fn carry(
         }
         done += count;
         carried.fetch_add(count as u64, Ordering::Relaxed);
-        let breaks = done > bound
-            && left
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
-                .is_ok();
+        let breaks =
+            done > bound && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
         match how {
             Break::Cut { .. } if breaks => break,
             // The other end hangs up when it has waited long enough; until then this one is silent.

@@ -1,6 +1,8 @@
 //! Who a program runs as, looked up in the container's own files, and which rights it keeps.
 
+use std::fs::OpenOptions;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt as _;
 
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
@@ -24,7 +26,8 @@ pub(super) struct Account {
 pub(super) fn resolve(user: &User) -> Result<Account, StepError> {
     let read = |path: &str| {
         let mut text = Vec::new();
-        if let Ok(file) = std::fs::File::open(path)
+        // Opening a named pipe would otherwise wait for a writer that never comes.
+        if let Ok(file) = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)
             && file.metadata().is_ok_and(|found| found.is_file())
         {
             let _ = file.take(FILE_BYTES_MAX).read_to_end(&mut text);

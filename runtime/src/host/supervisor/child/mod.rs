@@ -211,6 +211,9 @@ struct Target<'a> {
 fn become_program(target: &Target<'_>) -> Result<Never, StepError> {
     let account = identity::resolve(target.user)?;
     nix::unistd::chdir(target.cwd).step(|| format!("cannot change to the working directory `{}`", target.cwd))?;
+    // A link in `/proc/self/fd` could lead to a directory of the host (CVE-2024-21626); the kernel knows no path for one.
+    nix::unistd::getcwd()
+        .step(|| format!("cannot use the working directory `{}`: it is outside of the container", target.cwd))?;
     let program = program::Program::new(target.argv, &target.env, &account.home)?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     if target.no_new_privileges {

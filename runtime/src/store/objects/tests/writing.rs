@@ -263,6 +263,7 @@ fn an_apply_creates_changes_and_conflicts() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "uids of its own for each object")]
 fn writers_that_meet_start_over_and_both_are_done() {
     let place = tempfile::tempdir().expect("a temporary directory can be made");
     let store = Store::open(&place.path().join("store.db"), crate::store::Options::default()).expect("opens");

@@ -1,7 +1,8 @@
-//! Event objects: what controllers tell people, one object for each distinct sentence.
+//! Event objects: what controllers and nodes tell people, one object for each distinct sentence.
 //!
-//! The same event about the same object counts up instead of being stored again, and one that comes too often is left
-//! out: a token bucket for each object, with client-go's numbers.
+//! Responsible for: counting up the same event about the same object instead of storing it again, and leaving out one
+//! that comes too often: a token bucket for each object, with client-go's numbers. Never writes: whoever records puts
+//! the returned object into a transaction of its own.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +10,25 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::api::{Key, Time, Timestamp};
-use crate::store::Snapshot;
 
-use super::Importance;
+/// Whether an event reports trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Importance {
+    /// Something went as planned.
+    Normal,
+    /// Something needs a look.
+    Warning,
+}
+
+impl Importance {
+    /// Returns the `type` of the Event object.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Warning => "Warning",
+        }
+    }
+}
 
 /// How many events about one object may come at once.
 const BURST: i64 = 25;
@@ -24,7 +41,7 @@ const MESSAGE_MAX: usize = 1024;
 
 /// Remembers how many events there were about each object.
 #[derive(Debug, Default)]
-pub(super) struct Recorder {
+pub struct Recorder {
     buckets: BTreeMap<(&'static str, String), Bucket>,
 }
 
@@ -35,18 +52,29 @@ struct Bucket {
 }
 
 /// What is to be told.
-pub(super) struct Told<'a> {
-    pub(super) component: &'static str,
-    pub(super) importance: Importance,
-    pub(super) reason: &'a str,
-    pub(super) message: &'a str,
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// Who tells it: a controller's name, or `bowline` for a node.
+    pub component: &'static str,
+    /// The node that tells it, if one does.
+    pub host: Option<&'a str>,
+    /// The part of the object it is about, such as `spec.containers{web}`.
+    pub field_path: Option<&'a str>,
+    /// Whether it is trouble.
+    pub importance: Importance,
+    /// One word for programs.
+    pub reason: &'a str,
+    /// One sentence for people.
+    pub message: &'a str,
 }
 
 impl Recorder {
     /// Returns the Event object to store, or `None` where there are too many about `about`.
-    pub(super) fn record(
+    ///
+    /// `known` finds the Event that is there already, be it stored or about to be.
+    pub fn record(
         &mut self,
-        snapshot: &Snapshot,
+        known: impl Fn(&Key) -> Option<Value>,
         about: &Value,
         told: &Told<'_>,
         now: Timestamp,
@@ -56,9 +84,8 @@ impl Recorder {
             return None;
         }
         let (key, fresh) = event(about, told, now);
-        let value = match snapshot.get(&key) {
-            Some(stored) => {
-                let mut value = stored.value().clone();
+        let value = match known(&key) {
+            Some(mut value) => {
                 value["count"] = json!(value["count"].as_i64().unwrap_or(0) + 1);
                 value["lastTimestamp"] = json!(Time::from(now));
                 value
@@ -96,7 +123,9 @@ fn event(about: &Value, told: &Told<'_>, now: Timestamp) -> (Key, Value) {
     let message: String = told.message.chars().take(MESSAGE_MAX).collect();
     let mut digest = Sha256::new();
     let kind = told.importance.as_str();
-    for part in [metadata["uid"].as_str().unwrap_or_default(), told.component, kind, told.reason, &message] {
+    let uid_of_about = metadata["uid"].as_str().unwrap_or_default();
+    let place = [told.host.unwrap_or_default(), told.field_path.unwrap_or_default()];
+    for part in [uid_of_about, told.component, place[0], place[1], kind, told.reason, &message] {
         digest.update(part);
         digest.update([0]);
     }
@@ -115,13 +144,14 @@ fn event(about: &Value, told: &Told<'_>, now: Timestamp) -> (Key, Value) {
             "namespace": metadata["namespace"],
             "uid": metadata["uid"],
             "resourceVersion": metadata["resourceVersion"],
+            "fieldPath": told.field_path,
         },
         "reason": told.reason,
         "message": message,
         "type": kind,
-        "source": { "component": told.component },
+        "source": { "component": told.component, "host": told.host },
         "reportingComponent": told.component,
-        "reportingInstance": "",
+        "reportingInstance": told.host.unwrap_or_default(),
         "firstTimestamp": time,
         "lastTimestamp": time,
         "count": 1,
@@ -140,4 +170,55 @@ fn uid(digest: &[u8]) -> String {
 fn without_nulls(mut value: Value) -> Value {
     crate::api::object::strip_absent(&mut value);
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(name: &str) -> Value {
+        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "namespace": "shop", "uid": name } })
+    }
+
+    fn told(message: &str) -> Told<'_> {
+        Told {
+            component: "bowline",
+            host: Some("node-1"),
+            field_path: Some("spec.containers{web}"),
+            importance: Importance::Warning,
+            reason: "BackOff",
+            message,
+        }
+    }
+
+    #[test]
+    fn the_same_event_counts_up_and_another_is_another_object() {
+        let mut recorder = Recorder::default();
+        let (key, first) = recorder.record(|_| None, &pod("a"), &told("one"), Timestamp::EPOCH).expect("is told");
+        let known = |asked: &Key| (*asked == key).then(|| first.clone());
+        let later = Timestamp::from_secs(60);
+        let (again, second) = recorder.record(known, &pod("a"), &told("one"), later).expect("is told");
+        assert_eq!(
+            (&again, &second["count"], &second["lastTimestamp"]),
+            (&key, &json!(2), &json!("1970-01-01T00:01:00Z"))
+        );
+        let (other, _) = recorder.record(known, &pod("a"), &told("two"), later).expect("is told");
+        assert_ne!(other, key);
+        assert_eq!(first["source"], json!({ "component": "bowline", "host": "node-1" }));
+        assert_eq!(first["involvedObject"]["fieldPath"], json!("spec.containers{web}"));
+    }
+
+    #[test]
+    fn a_flood_about_one_object_is_cut_and_the_others_are_heard() {
+        let mut recorder = Recorder::default();
+        let heard = |recorder: &mut Recorder, name: &str, at: i64| {
+            let texts = (0..40).map(|number| format!("{at} {number}"));
+            texts
+                .filter(|text| recorder.record(|_| None, &pod(name), &told(text), Timestamp::from_secs(at)).is_some())
+                .count()
+        };
+        assert_eq!(heard(&mut recorder, "a", 0), 25, "a burst");
+        assert_eq!(heard(&mut recorder, "b", 0), 25, "another object has a bucket of its own");
+        assert_eq!(heard(&mut recorder, "a", 650), 2, "one more for each five minutes");
+    }
 }

@@ -146,4 +146,3 @@ fn from_render(error: &render::RenderError, application: Option<&str>) -> Proble
     };
     Problem { place, message: error.problem.to_string() }
 }
-

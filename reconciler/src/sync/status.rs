@@ -67,7 +67,9 @@ pub(super) fn op<T: Object>(
     change: impl Fn(&mut T),
 ) -> Result<Option<Op>, StatusWriteError> {
     let Some(stored) = snapshot.get(key) else { return Ok(None) };
-    let typed = stored.typed::<T>().map_err(|source| StatusWriteError::Unreadable { key: key.clone(), source: Box::new(source) })?;
+    let typed = stored
+        .typed::<T>()
+        .map_err(|source| StatusWriteError::Unreadable { key: key.clone(), source: Box::new(source) })?;
     let mut next = T::clone(&typed);
     change(&mut next);
     let context =

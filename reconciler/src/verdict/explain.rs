@@ -82,7 +82,11 @@ mod tests {
 
     #[test]
     fn the_first_bad_container_is_named_with_its_reason() {
-        check("fine", json!({"phase": "Running", "containerStatuses": [{"name": "a", "state": {"running": {}}}]}), None);
+        check(
+            "fine",
+            json!({"phase": "Running", "containerStatuses": [{"name": "a", "state": {"running": {}}}]}),
+            None,
+        );
         check(
             "crash loop",
             json!({"containerStatuses": [{"name": "web",
@@ -95,6 +99,10 @@ mod tests {
             json!({"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}]}),
             Some("0/1 nodes are available"),
         );
-        check("starting", json!({"containerStatuses": [{"name": "a", "state": {"waiting": {"reason": "ContainerCreating"}}}]}), None);
+        check(
+            "starting",
+            json!({"containerStatuses": [{"name": "a", "state": {"waiting": {"reason": "ContainerCreating"}}}]}),
+            None,
+        );
     }
 }

@@ -198,8 +198,11 @@ impl Run {
 
     /// Lets a controller or an agent do something; `false` where none has anything to do now.
     fn any_work(&mut self) -> Result<bool, Violation> {
-        let (first, second): (Turn, Turn) =
-            if self.world.below(2) == 0 { (Self::any_host, Self::any_control) } else { (Self::any_control, Self::any_host) };
+        let (first, second): (Turn, Turn) = if self.world.below(2) == 0 {
+            (Self::any_host, Self::any_control)
+        } else {
+            (Self::any_control, Self::any_host)
+        };
         Ok(first(self)? || second(self)?)
     }
 

@@ -28,13 +28,18 @@ impl Fate {
     pub const FAILS: Self = Self::Ends { code: 1, after: Duration::ZERO };
 }
 
+/// Returns the fate of a pod's containers at a start.
+pub type FateOf = dyn Fn(&Pod, u32) -> Fate + Send + Sync;
+/// Returns how long a pod's containers take to end.
+pub type StopTakes = dyn Fn(&Pod) -> Duration + Send + Sync;
+
 /// Says what the programs of pods do; both are asked again and again and have to be functions of their arguments.
 #[derive(Clone)]
 pub struct Programs {
     /// The fate of a pod's containers at their start number so and so. Init containers always end well at once.
-    pub fate: Arc<dyn Fn(&Pod, u32) -> Fate + Send + Sync>,
+    pub fate: Arc<FateOf>,
     /// How long a pod's containers take to end when they are told to.
-    pub stop_takes: Arc<dyn Fn(&Pod) -> Duration + Send + Sync>,
+    pub stop_takes: Arc<StopTakes>,
 }
 
 impl Programs {

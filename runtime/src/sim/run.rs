@@ -104,7 +104,7 @@ impl Run {
     /// A promise broke.
     pub fn seed(seed: u64, plan: Plan) -> Result<Report, Broken> {
         let mut run = Self::new(seed);
-        match run.to_end(plan) {
+        match run.play(plan) {
             Ok(()) => Ok(Report { revision: run.world.store().revision(), now: run.world.now, log: run.log }),
             Err(violation) => Err(run.broken(violation)),
         }
@@ -124,7 +124,7 @@ impl Run {
         Ok(Report { revision: run.world.store().revision(), now: run.world.now, log: run.log })
     }
 
-    fn to_end(&mut self, plan: Plan) -> Result<(), Violation> {
+    fn play(&mut self, plan: Plan) -> Result<(), Violation> {
         for _ in 0..plan.steps {
             self.any_step(plan.faults)?;
         }
@@ -195,12 +195,10 @@ impl Run {
 
     /// Lets a controller or an agent do something; `false` where none has anything to do now.
     fn any_work(&mut self) -> Result<bool, Violation> {
-        let hosts_first = self.world.below(2) == 0;
-        Ok(if hosts_first {
-            self.any_host()? || self.any_control()?
-        } else {
-            self.any_control()? || self.any_host()?
-        })
+        if self.world.below(2) == 0 && self.any_host()? {
+            return Ok(true);
+        }
+        Ok(self.any_control()? || self.any_host()?)
     }
 
     fn any_control(&mut self) -> Result<bool, Violation> {

@@ -24,7 +24,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use fate::{Fate, Programs};
+pub use fate::{Fate, FateOf, Programs, StopTakes};
 pub use host::{SimHost, Writes};
 pub use manifest::{deployment, job};
 pub use random::Random;

@@ -92,9 +92,9 @@ impl Rollout {
             wanted += size;
             surplus |= pods.iter().filter(|pod| pods::active(pod)).count() > size;
         }
-        // A new size that is shared among versions is no rollout: the pods it takes are not kept.
+        // A new size that is shared among versions is no rollout: surplus pods may go while others start, and go last.
         self.floor |= available >= self.limits.0 && wanted >= self.limits.0 && !surplus;
-        self.ceiling |= active <= self.limits.1 && wanted <= self.limits.1;
+        self.ceiling |= active <= self.limits.1 && wanted <= self.limits.1 && !surplus;
     }
 
     fn check(&self, name: &str, available: usize, active: usize) -> Result<(), String> {

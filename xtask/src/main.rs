@@ -22,7 +22,7 @@ mod test;
 const USAGE: &str = "\
 cargo xtask test                        install what the tests need, then everything that CI runs
 cargo xtask demo [--once]               a config repository from the template, running on this host
-cargo xtask bench [--quick] [--json FILE] [--markdown FILE]
+cargo xtask bench [--quick] [--only NAME] [--json FILE] [--markdown FILE]
                                         measure against the promises, podman and runc";
 
 fn main() -> ExitCode {

@@ -46,6 +46,7 @@ impl Bench {
 #[derive(Debug, Default)]
 struct Options<'a> {
     quick: bool,
+    only: Option<&'a str>,
     json: Option<&'a Path>,
     markdown: Option<&'a Path>,
 }
@@ -54,12 +55,15 @@ fn options<'a>(words: &[&'a str]) -> Result<Options<'a>> {
     let mut options = Options::default();
     let mut words = words.iter().copied();
     while let Some(word) = words.next() {
-        let mut file = || words.next().map(Path::new).with_context(|| format!("`{word}` needs a file"));
+        let mut next = |what| words.next().with_context(|| format!("`{word}` needs {what}"));
         match word {
             "--quick" => options.quick = true,
-            "--json" => options.json = Some(file()?),
-            "--markdown" => options.markdown = Some(file()?),
-            other => bail!("`bench` does not know `{other}`: it takes --quick, --json FILE and --markdown FILE"),
+            "--only" => options.only = Some(next("a part of a measurement's name")?),
+            "--json" => options.json = Some(next("a file")?.as_ref()),
+            "--markdown" => options.markdown = Some(next("a file")?.as_ref()),
+            other => {
+                bail!("`bench` does not know `{other}`: it takes --quick, --only NAME, --json FILE and --markdown FILE")
+            }
         }
     }
     Ok(options)
@@ -77,14 +81,16 @@ pub fn run(words: &[&str]) -> Result<bool> {
     let scratch = Scratch::new("bowline-bench")?;
     let mut bench = Bench { binary, scratch, quick: options.quick, report: Report::default() };
     type Measurement = fn(&mut Bench) -> Result<()>;
-    let measurements: [(&str, Measurement); 4] = [
+    let measurements: [(&str, Measurement); 5] = [
         ("pod start", pods::measure),
         ("commit to running", commits::measure),
-        ("10,000 objects", scale::many_objects),
+        ("objects of 100 applications", scale::objects_of_many),
+        ("objects of one application", scale::objects_of_one),
         ("1,000 applications", scale::many_applications),
     ];
     let mut complete = true;
-    for (name, measure) in measurements {
+    let wanted = |name: &str| options.only.is_none_or(|only| name.contains(only));
+    for (name, measure) in measurements.into_iter().filter(|(name, _)| wanted(name)) {
         println!("-- {name}");
         let started = Instant::now();
         if let Err(error) = measure(&mut bench) {

@@ -16,11 +16,22 @@ use super::{Bench, memory};
 const PATIENCE: Duration = Duration::from_secs(300);
 const APPLICATIONS: &str = "/apis/bowline.dev/v1alpha1/namespaces/bowline-system/applications";
 
-/// 100 Applications of 100 ConfigMaps: the first apply, a commit that changes nothing, and one changed file.
-pub fn many_objects(bench: &mut Bench) -> Result<()> {
-    let (applications, each) = if bench.quick { (20, 50) } else { (100, 100) };
-    let group = if bench.quick { "1,000 objects (--quick)" } else { "10,000 objects" };
-    let dir = bench.dir("objects")?;
+/// 10,000 ConfigMaps of 100 Applications.
+pub fn objects_of_many(bench: &mut Bench) -> Result<()> {
+    let applications = if bench.quick { 10 } else { 100 };
+    objects(bench, "10,000 objects, 100 applications", applications, 100)
+}
+
+/// 10,000 ConfigMaps of one Application.
+pub fn objects_of_one(bench: &mut Bench) -> Result<()> {
+    let each = if bench.quick { 1_000 } else { 10_000 };
+    objects(bench, "10,000 objects, 1 application", 1, each)
+}
+
+/// The first apply, a look that finds nothing, a commit that changes nothing, and one changed file.
+fn objects(bench: &mut Bench, group: &'static str, applications: usize, each: usize) -> Result<()> {
+    let group = if bench.quick { "1,000 objects (--quick)" } else { group };
+    let dir = bench.dir(&format!("objects-of-{applications}"))?;
     let repository = repository(&dir, applications, |app, files| {
         for index in 0..each {
             files.push((format!("c{index}.yaml"), config_map(app, index, "first")));
@@ -31,7 +42,7 @@ pub fn many_objects(bench: &mut Bench) -> Result<()> {
     let mut watch = daemon.watch(APPLICATIONS, PATIENCE)?;
     all_healthy(&mut watch, applications, &head(&repository)?)?;
     let took = started.elapsed().as_secs_f64();
-    bench.report.ours(group, format!("first apply, {applications} applications"), "s", vec![took], None);
+    bench.report.ours(group, "first apply", "s", vec![took], None);
 
     let looks = looks(&daemon, bench.samples(50))?;
     bench.report.ours(group, "a look that finds nothing new", "ms", looks, Some("10 ms"));
@@ -55,7 +66,7 @@ pub fn many_objects(bench: &mut Bench) -> Result<()> {
     bench.report.ours(group, "commit that changes nothing, to the last verdict", "ms", unchanged, None);
     bench.report.ours(group, "one changed file, to applied", "ms", changed, Some("50 ms"));
     bench.report.ours(group, "one changed file, to the last verdict", "ms", healthy, None);
-    memory::daemon(&mut bench.report, &daemon, &format!("{} objects", applications * each), None)
+    memory::daemon(&mut bench.report, &daemon, &format!("{} objects of {applications}", applications * each), None)
 }
 
 /// Times from asking the source to look for commits to its answer that there is none: what every poll costs.

@@ -127,6 +127,12 @@ pub trait Files: Send + Sync {
     /// Reads a regular file of at most `bytes_max` bytes.
     fn read(&self, path: &str, bytes_max: u64) -> Result<Content, ReadError>;
 
+    /// Does as [`Files::read`] for an entry of this tree that is at hand. A tree that knows its files by their ids need
+    /// not look the path up again, which would cost as much as the directory has entries.
+    fn read_entry(&self, entry: &Entry, bytes_max: u64) -> Result<Content, ReadError> {
+        self.read(&entry.path, bytes_max)
+    }
+
     /// Returns the text of a symbolic link.
     fn link(&self, path: &str) -> Result<String, ReadError>;
 

@@ -68,16 +68,24 @@ impl Tree {
             let wanted = if wanted == EntryKind::File { "a file" } else { "a symbolic link" };
             return Err(ReadError::WrongKind { path, wanted });
         }
-        let odb = repository.odb().map_err(object(&path))?;
-        let (size, kind) = odb.read_header(found.id).map_err(object(&path))?;
-        if kind != ObjectType::Blob {
-            return Err(ReadError::WrongKind { path, wanted: "a file" });
-        }
-        if size as u64 > bytes_max {
-            return Err(ReadError::TooLarge { path, bytes: size as u64, bytes_max });
-        }
-        Ok(odb.read(found.id).map_err(object(&path))?.data().to_vec())
+        blob_of(&repository, found.id, &path, bytes_max)
     }
+}
+
+fn blob_of(repository: &Repository, id: Oid, path: &str, bytes_max: u64) -> Result<Vec<u8>, ReadError> {
+    let odb = repository.odb().map_err(object(path))?;
+    let (size, kind) = odb.read_header(id).map_err(object(path))?;
+    if kind != ObjectType::Blob {
+        return Err(ReadError::WrongKind { path: path.to_owned(), wanted: "a file" });
+    }
+    if size as u64 > bytes_max {
+        return Err(ReadError::TooLarge { path: path.to_owned(), bytes: size as u64, bytes_max });
+    }
+    Ok(odb.read(id).map_err(object(path))?.data().to_vec())
+}
+
+fn content(bytes: Vec<u8>) -> Content {
+    if is_lfs_pointer(&bytes) { Content::LfsPointer } else { Content::Bytes(bytes) }
 }
 
 impl Files for Tree {
@@ -110,8 +118,14 @@ impl Files for Tree {
     }
 
     fn read(&self, path: &str, bytes_max: u64) -> Result<Content, ReadError> {
-        let bytes = self.blob(path, EntryKind::File, bytes_max)?;
-        Ok(if is_lfs_pointer(&bytes) { Content::LfsPointer } else { Content::Bytes(bytes) })
+        self.blob(path, EntryKind::File, bytes_max).map(content)
+    }
+
+    fn read_entry(&self, entry: &Entry, bytes_max: u64) -> Result<Content, ReadError> {
+        match entry.id.filter(|_| entry.kind == EntryKind::File) {
+            Some(id) => blob_of(&self.repository(), id, &entry.path, bytes_max).map(content),
+            None => self.read(&entry.path, bytes_max),
+        }
     }
 
     fn link(&self, path: &str) -> Result<String, ReadError> {

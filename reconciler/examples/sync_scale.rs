@@ -196,9 +196,10 @@ async fn large(objects: usize, applications: usize) -> anyhow::Result<()> {
         restarted
             .until(|store| {
                 let snapshot = store.snapshot();
-                let handled =
-                    snapshot.get(&root).and_then(|live| live.value().pointer("/status/lastHandledReconcileAt"));
-                handled.and_then(Value::as_str) == Some(stamp.as_str())
+                let handled = snapshot
+                    .get(&root)
+                    .and_then(|live| live.value().pointer("/status/lastHandledReconcileAt").cloned());
+                handled.as_ref().and_then(Value::as_str) == Some(stamp.as_str())
             })
             .await?;
         passes.push(start.elapsed());

@@ -56,7 +56,7 @@ impl Loaded {
                 .resolved
                 .objects
                 .iter()
-                .map(|desired| json!({"value": desired.config, "place": desired.place}))
+                .map(|desired| json!({"value": desired.config(), "place": desired.place}))
                 .collect();
             json!({
                 "application": application.id,
@@ -123,13 +123,14 @@ pub fn load(files: &dyn Files, path: &str) -> Loaded {
         loaded.errors.extend(resolved.problems.iter().cloned());
         loaded.warnings.extend(resolved.warnings.iter().map(ToString::to_string));
         for desired in resolved.objects.iter().rev().filter(|desired| desired.kind.kind == "Application") {
+            let config = desired.config();
             let text = |pointer: &str, default: &str| {
-                desired.config.pointer(pointer).and_then(Value::as_str).unwrap_or(default).to_owned()
+                config.pointer(pointer).and_then(Value::as_str).unwrap_or(default).to_owned()
             };
             if text("/spec/source/name", ROOT) == ROOT {
                 let id = format!("{}/{}", desired.key.namespace, desired.key.name);
                 let target = text("/spec/targetNamespace", "default");
-                todo.push((id, text("/spec/path", "."), target, Some(desired.place.clone())));
+                todo.push((id, text("/spec/path", "."), target, Some(desired.place.to_string())));
             }
         }
         loaded.applications.push(LoadedApplication { id, resolved, target_namespace });

@@ -71,7 +71,7 @@ fn resolve(objects: &Objects, request: &PlanRequest) -> Resolved {
                     place: place.clone(),
                     message: format!("{} `{}`: {message}", kind.kind, key.name),
                 }));
-                resolved.objects.push(Arc::new(Desired { kind, key, config, place: place.clone() }));
+                resolved.objects.push(Arc::new(Desired::new(kind, key, &config, place.as_str())));
             }
             Err(problems) => {
                 let all = problems.into_iter().map(|(_, message)| Problem { place: place.clone(), message });
@@ -105,7 +105,8 @@ impl Admin for DaemonAdmin {
         Box::pin(async move {
             let snapshot = self.objects.store().snapshot();
             let pods = snapshot.list("pods").filter(|pod| {
-                let phase = pod.value().pointer("/status/phase").and_then(Value::as_str);
+                let value = pod.value();
+                let phase = value.pointer("/status/phase").and_then(Value::as_str);
                 !matches!(phase, Some("Succeeded" | "Failed"))
             });
             let count = pods.count() as u64;

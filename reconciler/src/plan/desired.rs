@@ -19,10 +19,27 @@ pub struct Desired {
     pub kind: &'static Kind,
     /// Its name in the store.
     pub key: Key,
-    /// The manifest with its namespace filled in and its status left out.
-    pub config: Value,
     /// Where it stands, `file:line`.
-    pub place: String,
+    pub place: Box<str>,
+    /// The manifest, as compact JSON: ten thousand of them are held, few are read.
+    json: Box<str>,
+}
+
+impl Desired {
+    /// Makes the wish for `config`: a manifest with its namespace filled in and its status left out.
+    pub fn new(kind: &'static Kind, key: Key, config: &Value, place: impl Into<Box<str>>) -> Self {
+        Self { kind, key, place: place.into(), json: config.to_string().into() }
+    }
+
+    /// Returns the manifest with its namespace filled in and its status left out.
+    pub fn config(&self) -> Value {
+        serde_json::from_str(&self.json).expect("invariant: the text was made from a value")
+    }
+
+    /// Returns [`Desired::config`] as compact JSON; equal manifests have equal texts.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
 }
 
 /// A mistake in a manifest.
@@ -53,48 +70,30 @@ pub struct Resolved {
 
 /// Checks manifests and gives them their full names. Objects without a namespace get `default_namespace`.
 pub fn resolve(manifests: &[Manifest], kinds: &Kinds, default_namespace: &str) -> Resolved {
+    let checked: Vec<Arc<Checked>> =
+        manifests.iter().map(|manifest| Arc::new(check(manifest, kinds, default_namespace))).collect();
+    join(&checked)
+}
+
+/// Joins checked manifests; two of one object are a mistake.
+pub fn join(checked: &[Arc<Checked>]) -> Resolved {
     let mut collector = Collector::default();
-    for manifest in manifests {
-        collector.add(Arc::new(one(manifest, kinds, default_namespace)));
+    for one in checked {
+        collector.add(one);
     }
     collector.finish()
 }
 
-/// What was made of manifests before: the same manifest gives the same object, so that comparing two renders is
-/// comparing pointers. For one Application with unchanged settings.
-#[derive(Debug, Default)]
-pub struct Resolver {
-    /// By address of the manifest, which is held so that no other can get the address.
-    known: BTreeMap<usize, (Arc<Manifest>, Arc<Checked>)>,
+/// Returns a hash of the objects: equal hashes mean that the same is wanted.
+pub fn digest(checked: &[Arc<Checked>]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    checked.iter().for_each(|one| hasher.update(one.digest));
+    hasher.finalize().into()
 }
 
-impl Resolver {
-    /// Does as [`resolve`] and checks only manifests that the last call did not meet. Returns a hash of the objects,
-    /// too: equal hashes mean that the same is wanted.
-    pub fn resolve(
-        &mut self,
-        manifests: &[Arc<Manifest>],
-        kinds: &Kinds,
-        default_namespace: &str,
-    ) -> (Resolved, [u8; 32]) {
-        let (mut collector, mut hasher) = (Collector::default(), Sha256::new());
-        let mut before = std::mem::take(&mut self.known);
-        for manifest in manifests {
-            let address = Arc::as_ptr(manifest).addr();
-            let entry = before
-                .remove(&address)
-                .unwrap_or_else(|| (manifest.clone(), Arc::new(one(manifest, kinds, default_namespace))));
-            hasher.update(entry.1.digest);
-            collector.add(entry.1.clone());
-            self.known.insert(address, entry);
-        }
-        (collector.finish(), hasher.finalize().into())
-    }
-}
-
-/// One manifest, checked.
+/// One manifest, checked for itself alone.
 #[derive(Debug, Default)]
-struct Checked {
+pub struct Checked {
     object: Option<Arc<Desired>>,
     /// SHA-256 of the object as JSON.
     digest: [u8; 32],
@@ -109,13 +108,13 @@ struct Collector {
 }
 
 impl Collector {
-    fn add(&mut self, checked: Arc<Checked>) {
+    fn add(&mut self, checked: &Checked) {
         self.resolved.problems.extend(checked.problems.iter().cloned());
         self.resolved.warnings.extend(checked.warnings.iter().cloned());
         let Some(desired) = &checked.object else { return };
         match self.first.get(&desired.key) {
             Some(first) => self.resolved.problems.push(Problem {
-                place: desired.place.clone(),
+                place: desired.place.to_string(),
                 message: format!(
                     "{} `{}` is declared twice, first at {}: remove or rename one of them",
                     desired.kind.kind, desired.key.name, first.place
@@ -135,7 +134,8 @@ impl Collector {
     }
 }
 
-fn one(manifest: &Manifest, kinds: &Kinds, default_namespace: &str) -> Checked {
+/// Checks one manifest.
+pub fn check(manifest: &Manifest, kinds: &Kinds, default_namespace: &str) -> Checked {
     let at = |path: &str| format!("{}:{}", manifest.origin.file, manifest.line_of(path));
     match check_one(&manifest.value, kinds, default_namespace) {
         Err(problems) => {
@@ -148,9 +148,9 @@ fn one(manifest: &Manifest, kinds: &Kinds, default_namespace: &str) -> Checked {
                 Problem { place: at(path), message: format!("{} `{}`: {text}", kind.kind, key.name) }
             };
             let warnings = strict::warnings(kind, &config).into_iter().map(warning).collect();
-            let digest = Sha256::digest(config.to_string()).into();
-            let object = Some(Arc::new(Desired { kind, key, config, place: manifest.origin.to_string() }));
-            Checked { object, digest, warnings, problems: Vec::new() }
+            let object = Desired::new(kind, key, &config, manifest.origin.to_string());
+            let digest = Sha256::digest(object.json()).into();
+            Checked { object: Some(Arc::new(object)), digest, warnings, problems: Vec::new() }
         }
     }
 }

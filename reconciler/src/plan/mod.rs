@@ -21,7 +21,7 @@ use bowline_runtime::store::{Op, Snapshot, Store, Stored, Txn};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use desired::{Desired, Problem, Resolved, Resolver, check_one, resolve};
+pub use desired::{Checked, Desired, Problem, Resolved, check, check_one, digest, join, resolve};
 pub use order::wave;
 pub use prune::removals;
 pub use render::human;

@@ -28,8 +28,8 @@ fn gone(owner: &Owner, wanted: &BTreeSet<&Key>, adopted: &BTreeSet<Key>, facts: 
     let gone = owner.inventory.iter().filter(|key| !wanted.contains(key));
     gone.filter_map(|key| {
         let live = facts.snapshot.get(key)?;
-        let own = annotation(live.value(), OWNER) == Some(owner.id.as_str());
-        let kept = annotation(live.value(), PRUNE) == Some("disabled");
+        let own = annotation(&live.value(), OWNER) == Some(owner.id.as_str());
+        let kept = annotation(&live.value(), PRUNE) == Some("disabled");
         let needed = &*key.resource == "namespaces" && NAMESPACES_KEPT.contains(&&*key.name);
         if !own || kept || needed || live.deletion_timestamp().is_some() {
             return None;

@@ -24,7 +24,7 @@ pub(super) fn step(
 ) -> Result<Option<Step>, String> {
     let kind = desired.kind;
     let named = |message: &dyn std::fmt::Display| format!("{} `{}`: {message}", kind.kind, desired.key.name);
-    let mut config = desired.config.clone();
+    let mut config = desired.config();
     set_annotation(&mut config, OWNER, &owner.id);
     let mut verb = match live {
         None => Verb::Create,
@@ -33,7 +33,8 @@ pub(super) fn step(
         Some(live) => owner_verb(scope, owner, desired, live, facts.snapshot)?,
     };
     let before = live.map(Stored::value);
-    let merged = merge::apply(before, &config, kind, MANAGER, true, None, facts.now).map_err(|error| named(&error))?;
+    let merged = merge::apply(before.as_deref(), &config, kind, MANAGER, true, None, facts.now)
+        .map_err(|error| named(&error))?;
     let context = Context { kind, snapshot: facts.snapshot, now: facts.now, entropy: (facts.entropy)(), manager: None };
     let (after, ops) = match live {
         None => {
@@ -41,7 +42,7 @@ pub(super) fn step(
             let shown = if scope.detailed { after.clone() } else { Value::Null };
             (shown, create_txn(desired.key.clone(), after, facts.snapshot).ops)
         }
-        Some(live) if kind.kind == "Job" && !validate::update(kind, live.value(), &merged).is_empty() => {
+        Some(live) if kind.kind == "Job" && !validate::update(kind, &live.value(), &merged).is_empty() => {
             // A Job is a run: another template is another run. Anything else a person has to decide.
             verb = Verb::Replace;
             let fresh =
@@ -49,7 +50,7 @@ pub(super) fn step(
             (prepare_create(fresh, &context).map_err(|error| named(&error))?, vec![removal(live, facts)?])
         }
         Some(live) => {
-            let after = prepare_update(merged, live.value(), &context).map_err(|error| named(&error))?;
+            let after = prepare_update(merged, &live.value(), &context).map_err(|error| named(&error))?;
             if verb == Verb::Update && after == *live.value() {
                 return Ok(None);
             }
@@ -57,8 +58,8 @@ pub(super) fn step(
         }
     };
     let listed = scope.detailed || verb != Verb::Create;
-    let changes = if listed { diff(before.unwrap_or(&Value::Null), &after, kind) } else { Vec::new() };
-    if verb == Verb::Update && changes.is_empty() && before.is_some_and(|before| same_owners(before, &after)) {
+    let changes = if listed { diff(before.as_deref().unwrap_or(&Value::Null), &after, kind) } else { Vec::new() };
+    if verb == Verb::Update && changes.is_empty() && before.is_some_and(|before| same_owners(&before, &after)) {
         return Ok(None);
     }
     Ok(Some(Step {
@@ -66,7 +67,7 @@ pub(super) fn step(
         kind: kind.kind,
         namespace: desired.key.namespace.to_string(),
         name: desired.key.name.to_string(),
-        place: desired.place.clone(),
+        place: desired.place.to_string(),
         changes,
         key: desired.key.clone(),
         ops,
@@ -86,7 +87,7 @@ fn owner_verb(
     live: &Stored,
     snapshot: &Snapshot,
 ) -> Result<Verb, String> {
-    match annotation(live.value(), OWNER) {
+    match annotation(&live.value(), OWNER) {
         Some(other) if other == owner.id => Ok(Verb::Update),
         Some(other) if holds(snapshot, other, &desired.key) && (scope.wanted_by)(other, &desired.key) => Err(format!(
             "{} `{}` is declared by application `{}` and belongs to application `{other}`: an object has one owner; \
@@ -114,7 +115,7 @@ pub(super) fn removal(live: &Stored, facts: &Facts<'_>) -> Result<Op, String> {
     let kind = facts.kinds.resource(&live.key().resource).ok_or("its kind is not served any more")?;
     let options = DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };
     let precondition = Precondition::Revision(live.revision());
-    match prepare_delete(kind, live.value(), &options, facts.now).map_err(|error| error.to_string())? {
+    match prepare_delete(kind, &live.value(), &options, facts.now).map_err(|error| error.to_string())? {
         Removal::Now => Ok(Op::delete(live.key().clone(), precondition)),
         Removal::Later(value) => Ok(Op::put(live.key().clone(), precondition, value)),
         Removal::Already => Ok(Op::check(live.key().clone(), precondition)),
@@ -126,19 +127,19 @@ pub(super) fn release(live: &Stored, facts: &Facts<'_>) -> Result<Op, String> {
     let kind = facts.kinds.resource(&live.key().resource).ok_or("its kind is not served any more")?;
     let nothing = serde_json::json!({"apiVersion": kind.api_version(), "kind": kind.kind,
         "metadata": {"name": &*live.key().name, "namespace": &*live.key().namespace}});
-    let left = merge::apply(Some(live.value()), &nothing, kind, MANAGER, true, None, facts.now);
+    let left = merge::apply(Some(&live.value()), &nothing, kind, MANAGER, true, None, facts.now);
     let mut value = left.map_err(|error| error.to_string())?;
     if let Some(map) = value.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
         map.remove(OWNER);
     }
     let context = Context { kind, snapshot: facts.snapshot, now: facts.now, entropy: (facts.entropy)(), manager: None };
-    let after = prepare_update(value, live.value(), &context).or_else(|_| {
+    let after = prepare_update(value, &live.value(), &context).or_else(|_| {
         // What remains would be no valid object: then only the owner goes.
-        let mut value = live.value().clone();
+        let mut value = Value::clone(&live.value());
         if let Some(map) = value.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
             map.remove(OWNER);
         }
-        prepare_update(value, live.value(), &context)
+        prepare_update(value, &live.value(), &context)
     });
     Ok(update_op(live.key().clone(), kind, after.map_err(|error| error.to_string())?, live.revision()))
 }

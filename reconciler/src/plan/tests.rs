@@ -15,7 +15,7 @@ fn resolved(objects: &[Value], kinds: &Kinds) -> Resolved {
     let mut resolved = Resolved::default();
     for (line, value) in objects.iter().enumerate() {
         let (kind, key, config) = check_one(value, kinds, "default").expect("a valid object");
-        resolved.objects.push(Arc::new(Desired { kind, key, config, place: format!("all.yaml:{}", line + 1) }));
+        resolved.objects.push(Arc::new(Desired::new(kind, key, &config, format!("all.yaml:{}", line + 1))));
     }
     resolved
 }

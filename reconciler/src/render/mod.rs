@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use git2::Oid;
 
-use crate::source::{Content, Files, ReadError};
+use crate::source::{Content, Entry, Files, ReadError};
 
 pub use error::{Problem, RenderError};
 pub use manifest::{Manifest, ObjectName, Origin};
@@ -60,11 +60,17 @@ pub struct Rendered<M = Manifest> {
     pub inputs_hash: InputsHash,
 }
 
-/// The files of the last render of one application, by path and object id. Those that a render does not meet are
-/// dropped. It holds the objects of the last render, which its user holds too.
-#[derive(Debug, Default)]
-pub struct RenderCache {
-    files: BTreeMap<(Arc<str>, Oid), Vec<Arc<Manifest>>>,
+/// What was made of the files of the last render of one application, by path and object id. Those that a render does
+/// not meet are dropped. It holds what the last render returned, which its user holds too.
+#[derive(Debug)]
+pub struct RenderCache<T> {
+    files: BTreeMap<(Arc<str>, Oid), Vec<Arc<T>>>,
+}
+
+impl<T> Default for RenderCache<T> {
+    fn default() -> Self {
+        Self { files: BTreeMap::new() }
+    }
 }
 
 /// Renders the manifests below `path` (the root where it is empty).
@@ -76,27 +82,37 @@ pub struct RenderCache {
 /// Every mistake found, ordered by file and line, at most [`ERRORS_MAX`]. Nothing is rendered where there is one: an
 /// incomplete set of objects must not be mistaken for the wish to delete the others.
 pub fn render(files: &dyn Files, path: &str, default_namespace: &str) -> Result<Rendered, Vec<RenderError>> {
-    let shared = {
-        let mut cache = RenderCache::default();
-        render_with(files, path, default_namespace, &mut cache)?
-    };
-    let Rendered { objects, inputs, inputs_hash } = shared;
+    let mut gathered = gather(files, path, &mut RenderCache::default(), &|manifest| manifest);
+    report_duplicates(&gathered.objects, default_namespace, &mut gathered.errors);
+    let Rendered { objects, inputs, inputs_hash } = gathered.finish(files, path)?;
     // The cache is gone, so nothing is copied.
     let objects = objects.into_iter().map(Arc::unwrap_or_clone).collect();
     Ok(Rendered { objects, inputs, inputs_hash })
 }
 
-/// Does as [`render`] and reads only the files of a commit that `cache` has not seen, so that one changed file among
-/// thousands costs little more than a walk. Give each application a cache of its own.
+/// Does as [`render`] with what `make` makes of each manifest, and reads only the files of a commit that `cache` has
+/// not seen, so that one changed file among thousands costs little more than a walk. Give each application a cache of
+/// its own. An object that is declared twice is left to the caller.
 ///
 /// # Errors
 /// As [`render`].
-pub fn render_with(
+pub fn render_with<T>(
     files: &dyn Files,
     path: &str,
-    default_namespace: &str,
-    cache: &mut RenderCache,
-) -> Result<Rendered<Arc<Manifest>>, Vec<RenderError>> {
+    cache: &mut RenderCache<T>,
+    make: &dyn Fn(Manifest) -> T,
+) -> Result<Rendered<Arc<T>>, Vec<RenderError>> {
+    gather(files, path, cache, make).finish(files, path)
+}
+
+/// What was found below a path, mistakes included.
+struct Gathered<T> {
+    objects: Vec<Arc<T>>,
+    inputs: Inputs,
+    errors: Vec<RenderError>,
+}
+
+fn gather<T>(files: &dyn Files, path: &str, cache: &mut RenderCache<T>, make: &dyn Fn(Manifest) -> T) -> Gathered<T> {
     let mut errors = Vec::new();
     let found = walk::walk(files, path, &mut errors);
     let (mut objects, mut before) = (Vec::new(), std::mem::take(&mut cache.files));
@@ -104,38 +120,45 @@ pub fn render_with(
         if errors.len() >= ERRORS_MAX {
             break;
         }
-        let key = candidate.id.map(|id| (candidate.shown.clone(), id));
+        let key = candidate.entry.id.map(|id| (candidate.shown.clone(), id));
         if let Some((key, cached)) = key.as_ref().and_then(|key| before.remove_entry(key)) {
             objects.extend(cached.iter().cloned());
             cache.files.insert(key, cached);
             continue;
         }
         let wrong = errors.len();
-        let fresh = render_file(files, &candidate.shown, &candidate.real, &mut errors);
+        let fresh = render_file(files, &candidate.shown, &candidate.entry, &mut errors);
+        let fresh: Vec<Arc<T>> = fresh.into_iter().map(|manifest| Arc::new(make(manifest))).collect();
         objects.extend(fresh.iter().cloned());
         if let Some(key) = key.filter(|_| errors.len() == wrong) {
             cache.files.insert(key, fresh);
         }
     }
-    report_duplicates(&objects, default_namespace, &mut errors);
-    let inputs_hash = match inputs_hash(files, &found.inputs) {
-        Ok(hash) => hash,
-        Err(error) => {
-            errors.push(RenderError::file(&Arc::from(path), Problem::Read(error)));
-            return Err(errors);
-        }
-    };
-    if errors.is_empty() {
-        return Ok(Rendered { objects, inputs: found.inputs, inputs_hash });
-    }
-    errors.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
-    errors.truncate(ERRORS_MAX);
-    Err(errors)
+    Gathered { objects, inputs: found.inputs, errors }
 }
 
-fn render_file(files: &dyn Files, file: &Arc<str>, target: &str, errors: &mut Vec<RenderError>) -> Vec<Arc<Manifest>> {
+impl<T> Gathered<T> {
+    fn finish(self, files: &dyn Files, path: &str) -> Result<Rendered<Arc<T>>, Vec<RenderError>> {
+        let Self { objects, inputs, mut errors } = self;
+        let inputs_hash = match inputs_hash(files, &inputs) {
+            Ok(hash) => hash,
+            Err(error) => {
+                errors.push(RenderError::file(&Arc::from(path), Problem::Read(error)));
+                return Err(errors);
+            }
+        };
+        if errors.is_empty() {
+            return Ok(Rendered { objects, inputs, inputs_hash });
+        }
+        errors.sort_by(|one, other| (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column)));
+        errors.truncate(ERRORS_MAX);
+        Err(errors)
+    }
+}
+
+fn render_file(files: &dyn Files, file: &Arc<str>, entry: &Entry, errors: &mut Vec<RenderError>) -> Vec<Manifest> {
     let mut objects = Vec::new();
-    let text = match read_text(files, target) {
+    let text = match read_text(files, entry) {
         Ok(text) => text,
         Err(problem) => {
             errors.push(RenderError::file(file, problem));
@@ -150,12 +173,12 @@ fn render_file(files: &dyn Files, file: &Arc<str>, target: &str, errors: &mut Ve
     for document in &documents {
         manifest::collect(file, document, &mut objects, errors);
     }
-    objects.into_iter().map(Arc::new).collect()
+    objects
 }
 
 /// Reads a file as UTF-8 text with `\n` line ends as the YAML parser takes them.
-fn read_text(files: &dyn Files, path: &str) -> Result<String, Problem> {
-    match files.read(path, FILE_BYTES_MAX) {
+fn read_text(files: &dyn Files, entry: &Entry) -> Result<String, Problem> {
+    match files.read_entry(entry, FILE_BYTES_MAX) {
         Ok(Content::Bytes(bytes)) => String::from_utf8(bytes).map_err(|error| Problem::Syntax {
             message: format!("the file is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()),
             hint: "save it as UTF-8, or list it in `.bowlineignore` if it is no manifest",

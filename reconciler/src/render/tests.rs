@@ -195,7 +195,7 @@ fn a_cache_keeps_what_did_not_change_and_forgets_what_is_gone() {
         let person = git2::Signature::new("a", "a@b", &git2::Time::new(0, 0)).expect("a person");
         let id = repository.commit(None, &person, &person, "x", &tree, &[]).expect("a commit");
         let tree = source.tree(id.into()).expect("a tree");
-        render_with(&tree, "", "default", &mut cache).expect("valid").objects
+        render_with(&tree, "", &mut cache, &|manifest| manifest).expect("valid").objects
     };
     let first = commit(&[("a.yaml", object("a")), ("b.yaml", object("b"))]);
     let second = commit(&[("a.yaml", object("a")), ("b.yaml", object("c"))]);

@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use git2::Oid;
 use sha2::{Digest as _, Sha256};
 
 use super::ignore::Ignore;
@@ -69,10 +68,8 @@ pub fn inputs_hash(files: &dyn Files, inputs: &Inputs) -> Result<InputsHash, Rea
 pub(super) struct Candidate {
     /// The path a person knows it under.
     pub shown: Arc<str>,
-    /// The path it is read from: another one for a link.
-    pub real: String,
-    /// The object id, where the tree knows it.
-    pub id: Option<Oid>,
+    /// The file itself: its path is another one where a link led to it.
+    pub entry: Entry,
 }
 
 /// What a walk found.
@@ -227,7 +224,7 @@ impl Walker<'_> {
             );
             return self.errors.push(RenderError::file(&Arc::from(shown), problem));
         }
-        self.found.manifests.push(Candidate { shown: Arc::from(shown), real: entry.path, id: entry.id });
+        self.found.manifests.push(Candidate { shown: Arc::from(shown), entry });
     }
 
     fn symlink(&mut self, entry: &Entry, shown: &str) {

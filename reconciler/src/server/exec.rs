@@ -60,10 +60,11 @@ pub(super) async fn answer(mut call: Call) -> Result<Response, StatusError> {
     let mut query = parse(&call.query)?;
     let upgrade = upgrade(&mut call).await?;
     let pod = call.server.state.objects.get(call.kind, call.namespace(), &call.name)?;
-    let first = pod.value().pointer("/spec/containers/0/name").and_then(Value::as_str).unwrap_or_default();
+    let value = pod.value();
+    let first = value.pointer("/spec/containers/0/name").and_then(Value::as_str).unwrap_or_default();
     let wanted = match query.container.as_str() {
-        "" => container(&call.name, pod.value(), None).unwrap_or_else(|_| first.to_owned()),
-        name => container(&call.name, pod.value(), Some(name))?,
+        "" => container(&call.name, &value, None).unwrap_or_else(|_| first.to_owned()),
+        name => container(&call.name, &value, Some(name))?,
     };
     query.container = wanted;
     if pod.node_name().is_none() {

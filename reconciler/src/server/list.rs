@@ -89,7 +89,7 @@ pub(super) fn get(call: &Call) -> Result<Response, StatusError> {
     let options = ListOptions::parse(call.kind, &call.query)?;
     check_ahead(call, options.revision)?;
     let stored = call.server.state.objects.get(call.kind, call.namespace(), &call.name)?;
-    call.object(StatusCode::OK, stored.value())
+    call.object(StatusCode::OK, &stored.value())
 }
 
 /// Answers with a list, or by a watch.
@@ -115,9 +115,8 @@ pub(super) fn answer(call: Call) -> Result<Response, StatusError> {
     if let Some(remaining) = page.remaining {
         metadata["remainingItemCount"] = remaining.into();
     }
-    let items = page.items.iter().map(|stored| stored.value());
     let time = call.server.state.objects.now();
-    Ok(answer::raw(StatusCode::OK, call.view()?.list(call.kind, items, metadata, time)))
+    Ok(answer::raw(StatusCode::OK, call.view()?.list(call.kind, page.items.iter(), metadata, time)))
 }
 
 /// Returns the state to list; `None` where the token's is forgotten.

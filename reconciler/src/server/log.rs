@@ -25,7 +25,7 @@ pub(super) async fn answer(call: Call) -> Result<Response, StatusError> {
     let mut query = parse(&call.query)?;
     let pod = call.server.state.objects.get(call.kind, call.namespace(), &call.name)?;
     let wanted = Some(query.container.as_str()).filter(|name| !name.is_empty());
-    query.container = container(&call.name, pod.value(), wanted)?;
+    query.container = container(&call.name, &pod.value(), wanted)?;
     let media_type = "text/plain";
     if pod.node_name().is_none() {
         // Nothing runs yet, so nothing was written; upstream answers the same.

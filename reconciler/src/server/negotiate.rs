@@ -2,11 +2,15 @@
 //!
 //! Responsible for: reading `Accept` (`apiserver/pkg/endpoints/handlers/negotiation`) and making the form. Pure.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use bowline_runtime::api::{Kind, Timestamp, columns};
+use bowline_runtime::store::Stored;
+use bowline_runtime::store::objects::StatusError;
 use serde_json::{Value, json};
 
 use super::refusal;
-use bowline_runtime::store::objects::StatusError;
 
 /// The form that a client wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,32 @@ fn one(range: &str, include: Include) -> Option<View> {
     }
 }
 
+/// What can be shown: an object as it is stored, or a value.
+pub(super) trait Item {
+    /// Returns the whole as JSON text.
+    fn text(&self) -> Cow<'_, [u8]>;
+    /// Calls `read` with the value.
+    fn with<R>(&self, read: impl FnOnce(&Value) -> R) -> R;
+}
+
+impl Item for Value {
+    fn text(&self) -> Cow<'_, [u8]> {
+        text(self).into()
+    }
+    fn with<R>(&self, read: impl FnOnce(&Value) -> R) -> R {
+        read(self)
+    }
+}
+
+impl Item for Arc<Stored> {
+    fn text(&self) -> Cow<'_, [u8]> {
+        self.json().as_bytes().into()
+    }
+    fn with<R>(&self, read: impl FnOnce(&Value) -> R) -> R {
+        read(&self.value())
+    }
+}
+
 impl View {
     /// Returns one object in this form; `head` tells whether a table names its columns.
     pub(super) fn object(self, kind: &Kind, value: &Value, now: Timestamp, head: bool) -> Value {
@@ -103,24 +133,32 @@ impl View {
         }
     }
 
+    /// Does as [`View::object`] and returns text: what is stored as it is wanted is not read for it.
+    pub(super) fn object_text<'a>(self, kind: &Kind, item: &'a impl Item, now: Timestamp, head: bool) -> Cow<'a, [u8]> {
+        match self {
+            Self::Whole => item.text(),
+            _ => item.with(|value| text(&self.object(kind, value, now, head))).into(),
+        }
+    }
+
     /// Returns a list in this form as text; `metadata` is the list's own.
-    pub(super) fn list<'a>(
+    pub(super) fn list<'a, I: Item + 'a>(
         self,
         kind: &Kind,
-        items: impl Iterator<Item = &'a Value>,
+        items: impl Iterator<Item = &'a I>,
         metadata_of_list: Value,
         now: Timestamp,
     ) -> Vec<u8> {
         match self {
             Self::Table { version, include } => {
-                let rows = items.map(|item| row(version, include, kind, item, now)).collect();
+                let rows = items.map(|item| item.with(|value| row(version, include, kind, value, now))).collect();
                 text(&table(version, kind, rows, metadata_of_list, true))
             }
             Self::Whole => {
-                whole_list(&format!("{}List", kind.kind), &kind.api_version(), &metadata_of_list, items.map(text))
+                whole_list(&format!("{}List", kind.kind), &kind.api_version(), &metadata_of_list, items.map(Item::text))
             }
             Self::Metadata { version } => {
-                let items = items.map(|item| text(&metadata(version, item)));
+                let items = items.map(|item| item.with(|value| text(&metadata(version, value))).into());
                 whole_list("PartialObjectMetadataList", version, &metadata_of_list, items)
             }
         }
@@ -150,7 +188,12 @@ impl View {
 }
 
 /// Writes a list piece by piece: a large one is never held twice as values.
-fn whole_list(kind: &str, api_version: &str, metadata: &Value, items: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+fn whole_list<'a>(
+    kind: &str,
+    api_version: &str,
+    metadata: &Value,
+    items: impl Iterator<Item = Cow<'a, [u8]>>,
+) -> Vec<u8> {
     let mut out = text(&json!({"kind": kind, "apiVersion": api_version, "metadata": metadata}));
     out.pop();
     out.extend_from_slice(b",\"items\":[");

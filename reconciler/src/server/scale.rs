@@ -18,7 +18,7 @@ pub(super) async fn answer(call: Call, body: Body) -> Result<Response, StatusErr
     let scale = call.kind.scale.ok_or_else(|| StatusError::no_subresource(call.kind, &call.name))?;
     let objects = &call.server.state.objects;
     let stored = objects.get(call.kind, call.namespace(), &call.name)?;
-    let present = of(&scale, stored.value());
+    let present = of(&scale, &stored.value());
     let wanted = match call.parts.method {
         Method::GET => return Ok(call.plain(StatusCode::OK, &present)),
         Method::PUT => route::read(&call, body).await?.value,
@@ -29,7 +29,7 @@ pub(super) async fn answer(call: Call, body: Body) -> Result<Response, StatusErr
     let request = write::parse(&call, "UpdateOptions")?;
     let (kind, namespace) = (call.kind, call.namespace());
     let written = objects.patch(kind, namespace, &call.name, PatchKind::Merge, &change, None, &request.options).await?;
-    Ok(call.plain(StatusCode::OK, &of(&scale, written.object.value())))
+    Ok(call.plain(StatusCode::OK, &of(&scale, &written.object.value())))
 }
 
 async fn patched(call: &Call, present: &Value, body: Body) -> Result<Value, StatusError> {

@@ -17,12 +17,12 @@ use bowline_runtime::store::{Event, EventKind, Stored, WatchFilter, Watcher};
 use bytes::Bytes;
 use futures_util::stream;
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::answer;
 use super::list::check_ahead;
-use super::negotiate::View;
+use super::negotiate::{Item, View};
 use super::options::ListOptions;
 use super::route::Call;
 
@@ -106,7 +106,7 @@ impl Watch {
             return None;
         }
         if let Some(stored) = self.initial.pop_front() {
-            return Some(self.line("ADDED", stored.value()));
+            return Some(self.line("ADDED", &stored));
         }
         if let Some(revision) = self.initial_end.take() {
             return Some(self.bookmark(revision, true));
@@ -120,8 +120,10 @@ impl Watch {
                 }
                 event = self.watcher.next() => match event {
                     Ok(event) => {
-                        if let Some((what, value)) = seen(&event, &self.selectors) {
-                            return Some(self.line(what, &value));
+                        match seen(&event, &self.selectors) {
+                            Some((what, Shown::Stored(stored))) => return Some(self.line(what, stored)),
+                            Some((what, Shown::Value(value))) => return Some(self.line(what, &value)),
+                            None => {}
                         }
                     }
                     Err(expired) => {
@@ -134,9 +136,9 @@ impl Watch {
         }
     }
 
-    fn line(&mut self, what: &str, value: &Value) -> Bytes {
+    fn line(&mut self, what: &str, item: &impl Item) -> Bytes {
         let head = !std::mem::replace(&mut self.headed, true);
-        line(what, &self.view.object(self.kind, value, self.objects.now(), head))
+        line_of(what, &self.view.object_text(self.kind, item, self.objects.now(), head))
     }
 
     fn bookmark(&self, revision: u64, initial_end: bool) -> Bytes {
@@ -145,9 +147,11 @@ impl Watch {
 }
 
 fn line(what: &str, object: &Value) -> Bytes {
-    let mut text = serde_json::to_vec(&json!({"type": what, "object": object})).expect("invariant: JSON serialises");
-    text.push(b'\n');
-    text.into()
+    line_of(what, &Item::text(object))
+}
+
+fn line_of(what: &str, object: &[u8]) -> Bytes {
+    [br#"{"type":""#, what.as_bytes(), br#"","object":"#, object, b"}\n"].concat().into()
 }
 
 fn bookmark_interval() -> Interval {
@@ -169,23 +173,29 @@ fn some_time() -> Duration {
     TIMEOUT_MIN + Duration::from_secs(random % TIMEOUT_MIN.as_secs())
 }
 
+/// What a watch shows: an object as it is stored, or another one.
+enum Shown<'a> {
+    Stored(&'a Arc<Stored>),
+    Value(Value),
+}
+
 /// Returns what an event is to one who sees only a selection: an object that enters it was added, one that leaves it
 /// was deleted, and is shown as it last was in it.
-fn seen(event: &Event, selectors: &Selectors) -> Option<(&'static str, Value)> {
+fn seen<'a>(event: &'a Event, selectors: &Selectors) -> Option<(&'static str, Shown<'a>)> {
     match &event.kind {
         EventKind::Put { old, new } => {
             let before = old.as_ref().filter(|old| selectors.matches(old));
             match (before, selectors.matches(new)) {
-                (None, true) => Some(("ADDED", new.value().clone())),
-                (Some(_), true) => Some(("MODIFIED", new.value().clone())),
+                (None, true) => Some(("ADDED", Shown::Stored(new))),
+                (Some(_), true) => Some(("MODIFIED", Shown::Stored(new))),
                 (Some(old), false) => {
-                    let mut value = old.value().clone();
+                    let mut value = Value::clone(&old.value());
                     value["metadata"]["resourceVersion"] = event.revision.to_string().into();
-                    Some(("DELETED", value))
+                    Some(("DELETED", Shown::Value(value)))
                 }
                 (None, false) => None,
             }
         }
-        EventKind::Delete { old } => selectors.matches(old).then(|| ("DELETED", old.value().clone())),
+        EventKind::Delete { old } => selectors.matches(old).then(|| ("DELETED", Shown::Stored(old))),
     }
 }

@@ -122,12 +122,12 @@ pub(super) async fn delete(call: Call, body: Body) -> Result<Response, StatusErr
     let options = options::delete(&delete_body(&call, body).await?, &call.query)?;
     let objects = &call.server.state.objects;
     let stored = match objects.delete(call.kind, call.namespace(), &call.name, &options).await? {
-        Deleted::Going(stored) => return call.object(StatusCode::OK, stored.value()),
+        Deleted::Going(stored) => return call.object(StatusCode::OK, &stored.value()),
         Deleted::Gone(stored) => stored,
     };
     // A pod's last state is its answer, as upstream's registry has it.
     if call.kind.group.is_empty() && call.kind.kind == "Pod" {
-        return call.object(StatusCode::OK, stored.value());
+        return call.object(StatusCode::OK, &stored.value());
     }
     let mut details = json!({"name": call.name, "kind": call.kind.plural, "uid": stored.uid()});
     if !call.kind.group.is_empty() {
@@ -146,7 +146,7 @@ pub(super) async fn delete_collection(call: Call, body: Body) -> Result<Response
     for stored in objects.list(call.kind, call.namespace.as_deref(), &chosen.selectors).items {
         let key = stored.key();
         match objects.delete(call.kind, &key.namespace, &key.name, &options).await {
-            Ok(Deleted::Gone(last) | Deleted::Going(last)) => values.push(last.value().clone()),
+            Ok(Deleted::Gone(last) | Deleted::Going(last)) => values.push(Value::clone(&last.value())),
             Err(error) if error.code == 404 => {}
             Err(error) => return Err(error),
         }
@@ -201,7 +201,7 @@ fn duplicate_warnings(document: &Document, options: &WriteOptions) -> Vec<String
 fn finish(call: &Call, written: &Written, mut warnings: Vec<String>) -> Result<Response, StatusError> {
     warnings.extend(written.warnings.iter().cloned());
     let code = if written.created { StatusCode::CREATED } else { StatusCode::OK };
-    let mut response = call.object(code, written.object.value())?;
+    let mut response = call.object(code, &written.object.value())?;
     answer::warn(response.headers_mut(), &warnings);
     Ok(response)
 }

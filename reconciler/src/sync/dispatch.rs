@@ -103,7 +103,7 @@ fn revision_changed(event: &Event) -> bool {
         ["/status/revision", "/status/conditions", "/metadata/generation"]
             .map(|pointer| value.pointer(pointer).cloned())
     };
-    event.is_delete() || event.old().is_none_or(|old| facts(old.value()) != facts(event.object().value()))
+    event.is_delete() || event.old().is_none_or(|old| facts(&old.value()) != facts(&event.object().value()))
 }
 
 fn dirty(shared: &Shared, application: &Key, object: &Key, queue: &mut Queue) {
@@ -117,7 +117,7 @@ fn declaration_changed(event: &Event) -> bool {
         ["/metadata/generation", "/metadata/annotations", "/metadata/deletionTimestamp", "/metadata/uid"]
             .map(|pointer| value.pointer(pointer).cloned())
     };
-    event.is_delete() || event.old().is_none_or(|old| facts(old.value()) != facts(event.object().value()))
+    event.is_delete() || event.old().is_none_or(|old| facts(&old.value()) != facts(&event.object().value()))
 }
 
 /// Returns the Application that an object is annotated with; none for what a controller made, because controllers
@@ -126,20 +126,21 @@ fn owner(object: &Stored) -> Option<Key> {
     if object.owner_uids().next().is_some() {
         return None;
     }
-    let id = object.value().get("metadata")?.get("annotations")?.get(OWNER)?.as_str()?;
+    let value = object.value();
+    let id = value.get("metadata")?.get("annotations")?.get(OWNER)?.as_str()?;
     let (namespace, name) = id.split_once('/')?;
     Some(Application::kind().key(namespace, name))
 }
 
 /// A pod says why its Deployment is not healthy: what it says concerns the Application of its owner's owner.
 fn above(shared: &Shared, snapshot: &Snapshot, object: &Stored, queue: &mut Queue) {
-    let mut parent = controller(object.value(), shared).and_then(|key| snapshot.get(&key));
+    let mut parent = controller(&object.value(), shared).and_then(|key| snapshot.get(&key));
     for _ in 0..OWNERS_MAX {
         let Some(found) = parent else { return };
         if let Some(application) = owner(found) {
             return dirty(shared, &application, found.key(), queue);
         }
-        parent = controller(found.value(), shared).and_then(|key| snapshot.get(&key));
+        parent = controller(&found.value(), shared).and_then(|key| snapshot.get(&key));
     }
 }
 

@@ -26,12 +26,12 @@ pub(super) fn is_unrecorded(subject: Subject<'_>, desired: &Desired) -> bool {
 
 /// Returns what the inventory says of a Job that is done: a hash of its manifest.
 pub(super) fn proof(desired: &Desired) -> String {
-    let digest = Sha256::digest(desired.config.to_string());
+    let digest = Sha256::digest(desired.json());
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn is_temporary(desired: &Desired) -> bool {
-    desired.kind.kind == "Job" && desired.config.pointer("/spec/ttlSecondsAfterFinished").is_some()
+    desired.kind.kind == "Job" && desired.config().pointer("/spec/ttlSecondsAfterFinished").is_some()
 }
 
 fn is_recorded(application: &Application, desired: &Desired) -> bool {
@@ -53,10 +53,10 @@ fn ran_to_its_end(subject: Subject<'_>, desired: &Desired) -> bool {
     });
     let kind = desired.kind;
     complete
-        && merge::apply(Some(value), &desired.config, kind, MANAGER, true, None, subject.shared.now()).is_ok_and(
+        && merge::apply(Some(&value), &desired.config(), kind, MANAGER, true, None, subject.shared.now()).is_ok_and(
             |merged| {
-                validate::update(kind, value, &merged).is_empty()
-                    && diff(value, &merged, kind).iter().all(|change| change.path.starts_with("metadata.annotations"))
+                validate::update(kind, &value, &merged).is_empty()
+                    && diff(&value, &merged, kind).iter().all(|change| change.path.starts_with("metadata.annotations"))
             },
         )
 }

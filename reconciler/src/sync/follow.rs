@@ -72,7 +72,7 @@ fn wants_attention(event: &Event) -> bool {
             value.pointer("/metadata/uid").cloned(),
         )
     };
-    event.old().is_none_or(|old| facts(old.value()) != facts(event.object().value()))
+    event.old().is_none_or(|old| facts(&old.value()) != facts(&event.object().value()))
 }
 
 /// Follows one GitRepository until it is deleted.

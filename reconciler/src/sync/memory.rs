@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bowline_runtime::api::Key;
 
-use crate::plan::{Desired, Problem, Resolved, Resolver};
+use crate::plan::{Checked, Desired, Problem, Resolved};
 use crate::render::{Inputs, InputsHash, RenderCache};
 use crate::verdict::{Health, State};
 
@@ -35,8 +35,7 @@ pub(crate) struct Memory {
 #[derive(Default)]
 pub(crate) struct Files {
     settings: String,
-    pub(crate) cache: RenderCache,
-    pub(crate) resolver: Resolver,
+    pub(crate) cache: RenderCache<Checked>,
 }
 
 /// An object as it was last compared.

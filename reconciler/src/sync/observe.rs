@@ -266,7 +266,7 @@ fn health(subject: Subject<'_>, desired: &Desired, applied: Timestamp) -> Health
         }
         return Health { state: State::Missing, message: "does not exist".to_owned() };
     };
-    let mut health = verdict::of_since(live.value(), applied);
+    let mut health = verdict::of_since(&live.value(), applied);
     if health.state > State::Suspended
         && let Some(why) = verdict::explain(subject.snapshot, live)
     {

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::Shared;
 use super::memory::{Memory, Render};
 use super::sources::OpenSource;
-use crate::plan::Problem;
+use crate::plan::{self, Problem};
 use crate::render::{self, RenderError};
 use crate::source::{CommitId, ReadError};
 
@@ -40,17 +40,15 @@ pub(super) fn render_at(
         return Ok(found);
     }
     let files = memory.files(&settings);
-    let made = Arc::new(match render::render_with(&*tree, path, target, &mut files.cache) {
-        Ok(rendered) => {
-            let (resolved, hash) = files.resolver.resolve(&rendered.objects, &shared.config.kinds, target);
-            Render {
-                commit: commit.to_owned(),
-                key: impact_key(&settings, &hash),
-                result: Ok(resolved),
-                settings,
-                inputs: Some((rendered.inputs, rendered.inputs_hash)),
-            }
-        }
+    let check = |manifest| plan::check(&manifest, &shared.config.kinds, target);
+    let made = Arc::new(match render::render_with(&*tree, path, &mut files.cache, &check) {
+        Ok(rendered) => Render {
+            commit: commit.to_owned(),
+            key: impact_key(&settings, &plan::digest(&rendered.objects)),
+            result: Ok(plan::join(&rendered.objects)),
+            settings,
+            inputs: Some((rendered.inputs, rendered.inputs_hash)),
+        },
         Err(errors) => {
             if let Some(error) = errors.iter().find(|error| is_passing(error)) {
                 source.discard();

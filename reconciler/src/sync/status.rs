@@ -74,7 +74,7 @@ pub(super) fn op<T: Object>(
     change(&mut next);
     let context =
         Context { kind: T::kind(), snapshot, now: (config.clock)(), entropy: (config.entropy)(), manager: None };
-    let value = prepare_status(next.to_value(), stored.value(), &context)
+    let value = prepare_status(next.to_value(), &stored.value(), &context)
         .map_err(|error| StatusWriteError::Invalid { key: key.clone(), message: error.to_string() })?;
     let changed = value.get("status") != stored.value().get("status");
     Ok(changed.then(|| Op::put(key.clone(), Precondition::Revision(stored.revision()), value)))

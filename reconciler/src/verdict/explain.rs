@@ -12,7 +12,7 @@ pub fn explain(snapshot: &Snapshot, object: &Stored) -> Option<String> {
     let mut pods = Vec::new();
     collect(snapshot, object, DEPTH_MAX, &mut pods);
     pods.sort_by_key(|pod| std::cmp::Reverse(pod.created_revision()));
-    pods.iter().find_map(|pod| trouble(pod.value()).map(|text| format!("pod {}, {text}", pod.key().name)))
+    pods.iter().find_map(|pod| trouble(&pod.value()).map(|text| format!("pod {}, {text}", pod.key().name)))
 }
 
 fn collect<'a>(snapshot: &'a Snapshot, object: &'a Stored, depth: usize, pods: &mut Vec<&'a Stored>) {

@@ -102,7 +102,7 @@ fn create_all(
 fn current(scene: &Scene<'_>, changes: &Changes, key: &Key) -> Option<Value> {
     match changes.get(key) {
         Some(changed) => changed.clone(),
-        None => scene.snapshot.get(key).map(|stored| stored.value().clone()),
+        None => scene.snapshot.get(key).map(|stored| Value::clone(&stored.value())),
     }
 }
 
@@ -148,9 +148,10 @@ fn refuse(
 }
 
 fn tell(scene: &Scene<'_>, changes: &mut Changes, recorder: &mut Recorder, on: &Key, told: &Told<'_>) {
-    let about = current(scene, changes, on).or_else(|| scene.snapshot.get(on).map(|stored| stored.value().clone()));
+    let about =
+        current(scene, changes, on).or_else(|| scene.snapshot.get(on).map(|stored| Value::clone(&stored.value())));
     let Some(about) = about.filter(|_| is_open(scene.snapshot, &on.namespace)) else { return };
-    let known = |key: &Key| scene.snapshot.get(key).map(|stored| stored.value().clone());
+    let known = |key: &Key| scene.snapshot.get(key).map(|stored| Value::clone(&stored.value()));
     if let Some((key, value)) = recorder.record(known, &about, told, scene.now) {
         changes.insert(key, Some(value));
     }
@@ -168,7 +169,7 @@ fn is_open(snapshot: &Snapshot, name: &str) -> bool {
 /// Adds the preconditions. The decided object is held fast even if it does not change itself, and so are the
 /// namespaces that get a new object: none may be added to one that is going.
 fn transaction(scene: &Scene<'_>, mut changes: Changes) -> Txn {
-    let unchanged = |key: &Key, new: &Value| scene.snapshot.get(key).is_some_and(|stored| stored.value() == new);
+    let unchanged = |key: &Key, new: &Value| scene.snapshot.get(key).is_some_and(|stored| *stored.value() == *new);
     changes.retain(|key, change| match change {
         Some(value) => !unchanged(key, value),
         None => scene.snapshot.get(key).is_some(),

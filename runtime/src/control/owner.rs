@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::api::{LabelSelector, Object, ObjectMeta, OwnerReference};
-use crate::store::{Snapshot, Stored};
+use crate::store::Snapshot;
 
 use super::Action;
 
@@ -48,7 +48,7 @@ pub(super) fn claim<T: Object>(snapshot: &Snapshot, owner: &ObjectMeta, selector
     let mut claimed = Claimed::default();
     let namespace = owner.namespace.as_deref().unwrap_or("");
     for stored in snapshot.list_in(&T::kind().resource(), namespace) {
-        let controller = controller_uid(stored);
+        let controller = stored.controller_uid();
         let selected = selector.matches(stored.labels());
         let list = match (controller, selected) {
             (Some(controller), true) if controller == uid(owner) => &mut claimed.mine,
@@ -64,12 +64,10 @@ pub(super) fn claim<T: Object>(snapshot: &Snapshot, owner: &ObjectMeta, selector
 /// Returns the objects of a type that an owner controls, in key order.
 pub(super) fn controlled<T: Object>(snapshot: &Snapshot, owner: &ObjectMeta) -> Vec<Arc<T>> {
     let owned = snapshot.owned_by(uid(owner)).filter(|stored| super::registered::is(T::kind(), &stored.key().resource));
-    owned.filter(|stored| controller_uid(stored) == Some(uid(owner))).filter_map(|stored| stored.typed().ok()).collect()
-}
-
-fn controller_uid(stored: &Stored) -> Option<&str> {
-    let owners = stored.value().get("metadata")?.get("ownerReferences")?.as_array()?;
-    owners.iter().find(|owner| owner["controller"] == true)?["uid"].as_str()
+    owned
+        .filter(|stored| stored.controller_uid() == Some(uid(owner)))
+        .filter_map(|stored| stored.typed().ok())
+        .collect()
 }
 
 /// Takes orphans over and lets strangers go; an owner that is being deleted, or an object that is, changes nothing.

@@ -94,7 +94,9 @@ fn route<C: Controller>(snapshot: &Snapshot, change: &Change<'_>) -> Vec<Key> {
 
 /// Returns the key of the controlling owner, if it is of this kind.
 fn controller_of(stored: &Stored, kind: &'static Kind) -> Option<Key> {
-    let owners = stored.value().get("metadata")?.get("ownerReferences")?.as_array()?;
+    stored.controller_uid()?;
+    let value = stored.value();
+    let owners = value.get("metadata")?.get("ownerReferences")?.as_array()?;
     let owner = owners.iter().find(|owner| owner["controller"] == true && owner["kind"] == kind.kind)?;
     (owner["apiVersion"].as_str()? == kind.api_version())
         .then(|| kind.key(&stored.key().namespace, owner["name"].as_str().unwrap_or("")))

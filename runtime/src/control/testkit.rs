@@ -63,7 +63,7 @@ impl World {
     }
 
     pub(super) fn value(&self, key: &Key) -> Value {
-        self.store().snapshot().get(key).unwrap_or_else(|| panic!("{key} exists")).value().clone()
+        Value::clone(&self.store().snapshot().get(key).unwrap_or_else(|| panic!("{key} exists")).value())
     }
 
     pub(super) fn deployment(&self, name: &str) -> Deployment {

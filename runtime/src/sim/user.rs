@@ -115,7 +115,7 @@ fn suspend(random: &mut Random, snapshot: &Snapshot) -> Option<Wish> {
     let keys: Vec<Key> =
         [Job::kind(), CronJob::kind()].iter().flat_map(|kind| keys(snapshot, &kind.resource())).collect();
     let key = random.pick(&keys)?;
-    let mut value = snapshot.get(key)?.value().clone();
+    let mut value = Value::clone(&snapshot.get(key)?.value());
     let suspended = value["spec"]["suspend"] == true;
     value["spec"]["suspend"] = json!(!suspended);
     let kind = if *key.resource == *Job::kind().resource() { Job::kind() } else { CronJob::kind() };
@@ -139,7 +139,7 @@ pub(super) fn calm(snapshot: &Snapshot) -> Vec<(&'static Kind, Value)> {
         let resource = kind.resource();
         let all = snapshot.list(&resource).filter(|stored| stored.deletion_timestamp().is_none());
         let all = all.map(|stored| {
-            let mut value = stored.value().clone();
+            let mut value = Value::clone(&stored.value());
             value["spec"]["suspend"] = json!(suspend);
             (kind, value)
         });

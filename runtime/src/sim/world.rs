@@ -115,7 +115,7 @@ impl World {
             if value["metadata"]["finalizers"].is_null() && old["finalizers"].is_array() {
                 value["metadata"]["finalizers"] = old["finalizers"].clone();
             }
-            let new = prepare_update(value, stored.value(), &context)?;
+            let new = prepare_update(value, &stored.value(), &context)?;
             update_op(key.clone(), kind, new, stored.revision())
         } else {
             let status = value["status"].clone();
@@ -142,7 +142,7 @@ impl World {
             return Ok(false);
         };
         let options = DeleteOptions { propagation: Some(propagation.into()), ..DeleteOptions::default() };
-        let op = match prepare_delete(kind, stored.value(), &options, self.now)? {
+        let op = match prepare_delete(kind, &stored.value(), &options, self.now)? {
             Removal::Now => Op::delete(key.clone(), Precondition::Any),
             Removal::Later(value) => Op::put(key.clone(), Precondition::Any, value),
             Removal::Already => return Ok(true),

@@ -3,6 +3,7 @@
 //! Responsible for: rows of events, their checksums, replaying them at open, deleting compacted ones, and telling a
 //! full disk (nothing written) from a failed write (unknown what is written). Never decides what is written.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -164,8 +165,8 @@ impl Log for Disk {
             for event in events {
                 let object = event.object();
                 let (value, deleted) = match &event.kind {
-                    EventKind::Put { new, .. } => (new.value().to_string().into_bytes(), false),
-                    EventKind::Delete { .. } => (Vec::new(), true),
+                    EventKind::Put { new, .. } => (new.json().as_bytes(), false),
+                    EventKind::Delete { .. } => (&[][..], true),
                 };
                 let record = Record {
                     revision: event.revision,
@@ -173,7 +174,7 @@ impl Log for Disk {
                     created: object.created_revision(),
                     previous: event.previous,
                     deleted,
-                    value,
+                    value: Cow::Borrowed(value),
                 };
                 let key = &record.key;
                 insert.execute(params![
@@ -184,7 +185,7 @@ impl Log for Disk {
                     signed(record.created),
                     signed(record.previous),
                     record.deleted,
-                    &record.value,
+                    &*record.value,
                     record.checksum(),
                 ])?;
                 bytes += record.value.len() as u64 + 256;
@@ -228,16 +229,16 @@ impl Log for Disk {
 }
 
 /// One row of the log.
-struct Record {
+struct Record<'a> {
     revision: u64,
     key: Key,
     created: u64,
     previous: u64,
     deleted: bool,
-    value: Vec<u8>,
+    value: Cow<'a, [u8]>,
 }
 
-impl Record {
+impl Record<'_> {
     fn read(row: &Row<'_>) -> rusqlite::Result<(Self, u32)> {
         let text = |column| row.get::<_, String>(column).map(Arc::from);
         let record = Self {
@@ -246,7 +247,7 @@ impl Record {
             created: unsigned(row.get(4)?),
             previous: unsigned(row.get(5)?),
             deleted: row.get(6)?,
-            value: row.get(7)?,
+            value: Cow::Owned(row.get(7)?),
         };
         Ok((record, row.get(8)?))
     }
@@ -300,14 +301,14 @@ fn replay(connection: &Connection, path: &Path) -> Result<(State, u64), OpenErro
 }
 
 /// Adds one row to the state; `None` where it cannot be what was written.
-fn restore(state: &mut State, record: Record, compacted: u64) -> Option<()> {
+fn restore(state: &mut State, record: Record<'_>, compacted: u64) -> Option<()> {
     let Record { revision, key, created, previous, deleted, value } = record;
     let event = if deleted {
         let old = state.snapshot.delete(&key, revision)?;
-        Event::delete(previous, Arc::new(Stored::new(key, revision, created, old.value().clone())?))
+        Event::delete(previous, Arc::new(Stored::new(key, revision, created, Value::clone(&old.value()))?))
     } else {
-        let value: Value = serde_json::from_slice(&value).ok()?;
-        let new = Arc::new(Stored::new(key, revision, created, value)?);
+        let json = String::from_utf8(value.into_owned()).ok()?;
+        let new = Arc::new(Stored::from_json(key, revision, created, json)?);
         let old = state.snapshot.put(Arc::clone(&new));
         Event::put(old, new)
     };

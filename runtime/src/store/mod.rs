@@ -25,6 +25,7 @@ mod state;
 mod stored;
 mod txn;
 mod wal;
+mod warm;
 mod watch;
 mod writer;
 

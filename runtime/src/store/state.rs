@@ -47,7 +47,7 @@ impl State {
         let (event, outcome) = match (change, current) {
             (Change::Put(mut value), Some(current)) => {
                 copy_revision(&mut value, &current);
-                if value == *current.value() {
+                if is_same(&value, &current) {
                     return Ok(Outcome::Unchanged(Some(current)));
                 }
                 let new = make(key, revision, current.created_revision(), value)?;
@@ -60,7 +60,7 @@ impl State {
                 (Event::put(None, Arc::clone(&new)), Outcome::Put(new))
             }
             (Change::Delete, Some(current)) => {
-                let last = make(key, revision, current.created_revision(), current.value().clone())?;
+                let last = make(key, revision, current.created_revision(), Value::clone(&current.value()))?;
                 self.snapshot.delete(last.key(), revision);
                 (Event::delete(current.revision(), Arc::clone(&last)), Outcome::Deleted(last))
             }
@@ -93,6 +93,14 @@ fn make(key: crate::api::Key, revision: u64, created: u64, value: Value) -> Resu
 fn copy_revision(value: &mut Value, current: &Stored) {
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("resourceVersion".into(), Value::String(current.revision().to_string()));
+    }
+}
+
+/// Whether a value is what is stored: equal values have equal texts.
+fn is_same(value: &Value, current: &Stored) -> bool {
+    match current.warm() {
+        Some(warm) => *warm == *value,
+        None => serde_json::to_string(value).is_ok_and(|text| text == current.json()),
     }
 }
 

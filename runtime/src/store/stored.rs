@@ -3,23 +3,39 @@
 //! Responsible for: what can be asked of a stored object without knowing its kind, and decoding it once into a typed
 //! one. Never changes after it was made: a change of the object is another [`Stored`].
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
+use super::warm::{Slot, TYPED_FACTOR, VALUE_FACTOR};
 use crate::api::{Key, Object, Timestamp};
 
 /// An object as a transaction left it.
+///
+/// It is kept as JSON text; [`Stored::value`] and [`Stored::typed`] read it, and keep what they made for a while.
 pub struct Stored {
     key: Key,
     revision: u64,
     created_revision: u64,
-    value: Value,
-    labels: OnceLock<BTreeMap<String, String>>,
-    typed: OnceLock<Arc<dyn Any + Send + Sync>>,
+    json: Box<RawValue>,
+    facts: Facts,
+    labels: OnceLock<Box<BTreeMap<String, String>>>,
+    forms: Slot,
+}
+
+/// What is asked of every object, too often to read its text for it.
+#[derive(Default)]
+struct Facts {
+    uid: Box<str>,
+    owners: Box<[OwnerOutline]>,
+    finalizers: Box<[Box<str>]>,
+    deletion_timestamp: Option<Timestamp>,
+    node_name: Option<Box<str>>,
 }
 
 /// A stored object that does not have the shape of the type it was read as.
@@ -37,6 +53,75 @@ pub struct DecodeError {
     pub source: serde_json::Error,
 }
 
+/// The part of an object that [`Facts`] are in.
+#[derive(Deserialize)]
+struct Outline<'a> {
+    #[serde(borrow)]
+    metadata: Option<&'a RawValue>,
+    #[serde(borrow)]
+    spec: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct MetadataOutline {
+    uid: Option<Box<str>>,
+    owner_references: Option<Vec<OwnerOutline>>,
+    finalizers: Option<Box<[Box<str>]>>,
+    deletion_timestamp: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OwnerOutline {
+    uid: Box<str>,
+    controller: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct SpecOutline {
+    node_name: Option<Box<str>>,
+}
+
+impl Facts {
+    fn of_value(value: &Value) -> Self {
+        let metadata = value.get("metadata");
+        let text = |field: &str| metadata?.get(field)?.as_str();
+        let list = |field: &str| metadata.and_then(|metadata| metadata.get(field)?.as_array()).into_iter().flatten();
+        let owner = |owner: &Value| {
+            let controller = owner.get("controller").and_then(Value::as_bool);
+            Some(OwnerOutline { uid: owner.get("uid")?.as_str()?.into(), controller })
+        };
+        Self {
+            uid: text("uid").unwrap_or_default().into(),
+            owners: list("ownerReferences").filter_map(owner).collect(),
+            finalizers: list("finalizers").filter_map(|name| Some(name.as_str()?.into())).collect(),
+            deletion_timestamp: text("deletionTimestamp").and_then(|time| time.parse().ok()),
+            node_name: value.get("spec").and_then(|spec| spec.get("nodeName")?.as_str()).map(Into::into),
+        }
+    }
+
+    /// Returns `None` for a text that is no object with a `metadata` object.
+    fn of_text(text: &str) -> Option<Self> {
+        let outline: Outline<'_> = serde_json::from_str(text).ok()?;
+        let metadata = outline.metadata?.get();
+        if !metadata.starts_with('{') {
+            return None;
+        }
+        // A field of a wrong type is no fact; the object can still be read as what it is.
+        let metadata: MetadataOutline = serde_json::from_str(metadata).unwrap_or_default();
+        let spec: SpecOutline = outline.spec.and_then(|spec| serde_json::from_str(spec.get()).ok()).unwrap_or_default();
+        Some(Self {
+            uid: metadata.uid.unwrap_or_default(),
+            owners: metadata.owner_references.unwrap_or_default().into(),
+            finalizers: metadata.finalizers.unwrap_or_default(),
+            deletion_timestamp: metadata.deletion_timestamp.and_then(|time| time.parse().ok()),
+            node_name: spec.node_name,
+        })
+    }
+}
+
 impl Stored {
     /// Makes the state of `key` at `revision`; `metadata.resourceVersion` is set to it.
     ///
@@ -44,12 +129,29 @@ impl Stored {
     pub(super) fn new(key: Key, revision: u64, created_revision: u64, mut value: Value) -> Option<Self> {
         let metadata = value.get_mut("metadata")?.as_object_mut()?;
         metadata.insert("resourceVersion".into(), Value::String(revision.to_string()));
-        Some(Self { key, revision, created_revision, value, labels: OnceLock::new(), typed: OnceLock::new() })
+        let stored = Self::made(key, revision, created_revision, &value);
+        stored.forms.keep(stored.json().len() * VALUE_FACTOR, |forms| forms.value = Some(Arc::new(value)));
+        Some(stored)
+    }
+
+    /// Makes a state from the text that [`Stored::json`] returned for it.
+    ///
+    /// Returns `None` where the text is no object with a `metadata` object.
+    pub(super) fn from_json(key: Key, revision: u64, created_revision: u64, json: String) -> Option<Self> {
+        let json = RawValue::from_string(json).ok()?;
+        let facts = Facts::of_text(json.get())?;
+        Some(Self { key, revision, created_revision, json, facts, labels: OnceLock::new(), forms: Slot::default() })
     }
 
     /// Makes an object that is not stored: what a dry run answers. Its revision is zero, its value as given.
     pub(super) fn draft(key: Key, value: Value) -> Self {
-        Self { key, revision: 0, created_revision: 0, value, labels: OnceLock::new(), typed: OnceLock::new() }
+        Self::made(key, 0, 0, &value)
+    }
+
+    fn made(key: Key, revision: u64, created_revision: u64, value: &Value) -> Self {
+        let json = to_raw_value(value).expect("invariant: a value serialises");
+        let facts = Facts::of_value(value);
+        Self { key, revision, created_revision, json, facts, labels: OnceLock::new(), forms: Slot::default() }
     }
 
     /// Returns the name under which the store holds the object.
@@ -64,57 +166,89 @@ impl Stored {
     pub fn created_revision(&self) -> u64 {
         self.created_revision
     }
-    /// Returns the object; `metadata.resourceVersion` is [`Stored::revision`] as text.
-    pub fn value(&self) -> &Value {
-        &self.value
+    /// Returns the object as compact JSON with the members of its objects in order of their names, so that equal
+    /// objects have equal texts; `metadata.resourceVersion` is [`Stored::revision`].
+    pub fn json(&self) -> &str {
+        self.json.get()
+    }
+    /// Returns [`Stored::json`] as what serialises to itself.
+    pub fn raw(&self) -> &RawValue {
+        &self.json
+    }
+    /// Returns the object; `metadata.resourceVersion` is [`Stored::revision`] as text. Reads the text unless the
+    /// object was just written or read.
+    pub fn value(&self) -> Arc<Value> {
+        if let Some(value) = self.warm() {
+            return value;
+        }
+        let value = Arc::new(self.read::<Value>().expect("invariant: the text was made from a value or checked"));
+        self.forms.keep(self.json().len() * VALUE_FACTOR, |forms| forms.value = Some(Arc::clone(&value)));
+        value
+    }
+    /// Returns the object if that costs nothing.
+    pub(super) fn warm(&self) -> Option<Arc<Value>> {
+        self.forms.lock().value.clone()
     }
     /// Returns `metadata.uid`, or an empty text.
     pub fn uid(&self) -> &str {
-        self.metadata_text("uid").unwrap_or("")
+        &self.facts.uid
     }
     /// Returns `metadata.labels`.
     pub fn labels(&self) -> &BTreeMap<String, String> {
         self.labels.get_or_init(|| {
-            let labels = self.metadata("labels").and_then(Value::as_object);
-            let texts = labels.into_iter().flatten();
-            texts.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+            #[derive(Default, Deserialize)]
+            struct Metadata {
+                labels: Option<BTreeMap<String, Value>>,
+            }
+            #[derive(Default, Deserialize)]
+            struct Labelled {
+                metadata: Metadata,
+            }
+            let labels = self.read::<Labelled>().unwrap_or_default().metadata.labels.unwrap_or_default();
+            let text = |(key, value)| if let Value::String(value) = value { Some((key, value)) } else { None };
+            Box::new(labels.into_iter().filter_map(text).collect())
         })
     }
     /// Returns the UIDs of all owners, in the order of `metadata.ownerReferences`.
     pub fn owner_uids(&self) -> impl Iterator<Item = &str> {
-        let owners = self.metadata("ownerReferences").and_then(Value::as_array);
-        owners.into_iter().flatten().filter_map(|owner| owner.get("uid")?.as_str())
+        self.facts.owners.iter().map(|owner| &*owner.uid)
+    }
+    /// Returns the UID of the owner that controls the object.
+    pub fn controller_uid(&self) -> Option<&str> {
+        self.facts.owners.iter().find(|owner| owner.controller == Some(true)).map(|owner| &*owner.uid)
+    }
+    /// Returns `metadata.finalizers`.
+    pub fn finalizers(&self) -> impl Iterator<Item = &str> {
+        self.facts.finalizers.iter().map(|name| &**name)
     }
     /// Returns when the object is to be gone, if it is being deleted.
     pub fn deletion_timestamp(&self) -> Option<Timestamp> {
-        self.metadata_text("deletionTimestamp")?.parse().ok()
+        self.facts.deletion_timestamp
     }
     /// Returns `spec.nodeName` where it is set and not empty.
     pub fn node_name(&self) -> Option<&str> {
-        self.value.get("spec")?.get("nodeName")?.as_str().filter(|name| !name.is_empty())
+        self.facts.node_name.as_deref().filter(|name| !name.is_empty())
     }
 
-    /// Returns the object as its type; the first call for a state decodes, later ones share the result.
+    /// Reads the object as `T`, which may be a part of it: members that `T` lacks are passed over. `None` where they do
+    /// not fit.
+    pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(self.json()).ok()
+    }
+
+    /// Returns the object as its type. What one call decodes, others share for a while.
     ///
     /// # Errors
     /// The stored value does not fit the declaration of `T`.
     pub fn typed<T: Object>(&self) -> Result<Arc<T>, DecodeError> {
-        if let Some(typed) = self.typed.get().cloned().and_then(|typed| typed.downcast::<T>().ok()) {
+        if let Some(typed) = self.forms.lock().typed.clone().and_then(|typed| typed.downcast::<T>().ok()) {
             return Ok(typed);
         }
         let decode =
             |source| DecodeError { key: self.key.clone(), revision: self.revision, kind: T::kind().kind, source };
-        let typed = Arc::new(serde::Deserialize::deserialize(&self.value).map_err(decode)?);
-        // A second type read from the same value is decoded anew each time: only the first is remembered.
-        let _: Result<(), _> = self.typed.set(Arc::<T>::clone(&typed) as Arc<dyn Any + Send + Sync>);
+        let typed: Arc<T> = Arc::new(serde_json::from_str(self.json()).map_err(decode)?);
+        self.forms.keep(self.json().len() * TYPED_FACTOR, |forms| forms.typed = Some(Arc::<T>::clone(&typed) as _));
         Ok(typed)
-    }
-
-    fn metadata(&self, field: &str) -> Option<&Value> {
-        self.value.get("metadata")?.get(field)
-    }
-    fn metadata_text(&self, field: &str) -> Option<&str> {
-        self.metadata(field)?.as_str()
     }
 }
 

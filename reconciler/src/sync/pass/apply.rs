@@ -51,7 +51,7 @@ impl Round<'_> {
         let skip = |desired: &Arc<Desired>, live: Option<&Stored>| match live {
             Some(live) => seen.get(&desired.key).is_some_and(|seen| {
                 seen.revision == live.revision()
-                    && (Arc::ptr_eq(&seen.desired, desired) || seen.desired.config == desired.config)
+                    && (Arc::ptr_eq(&seen.desired, desired) || seen.desired.json() == desired.json())
             }),
             None => has_finished(subject, desired),
         };

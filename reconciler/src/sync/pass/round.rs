@@ -152,7 +152,7 @@ impl Round<'_> {
             return Ok(snapshot.revision());
         }
         let status = (!same).then(|| {
-            let value = with_status(stored.value(), draft);
+            let value = with_status(&stored.value(), draft);
             Op::put(stored.key().clone(), Precondition::Revision(stored.revision()), value)
         });
         // The status stands first: what its inventory lists is known to be ours even if nothing else were written.

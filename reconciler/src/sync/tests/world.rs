@@ -103,7 +103,7 @@ impl World {
     /// Changes a live object behind the daemon's back.
     pub(super) fn edit(&self, key: &Key, change: impl FnOnce(&mut Value)) {
         let snapshot = self.store.snapshot();
-        let mut value = snapshot.get(key).unwrap_or_else(|| panic!("no {key}")).value().clone();
+        let mut value = Value::clone(&snapshot.get(key).unwrap_or_else(|| panic!("no {key}")).value());
         let spec = value.get("spec").cloned();
         change(&mut value);
         if spec != value.get("spec").cloned()
@@ -230,7 +230,7 @@ impl World {
                     value["metadata"]["labels"].clone(),
                 )
             };
-            facts(old.value()) == facts(event.object().value())
+            facts(&old.value()) == facts(&event.object().value())
         });
         if own || status_only {
             return;
@@ -254,7 +254,7 @@ impl World {
         let snapshot = self.store.snapshot();
         for stored in snapshot.list("deployments.apps").chain(snapshot.list("jobs.batch")) {
             let fate = self.fates.get(&*stored.key().name).copied().unwrap_or(Fate::Well);
-            let mut value = stored.value().clone();
+            let mut value = Value::clone(&stored.value());
             let generation = value["metadata"]["generation"].clone();
             if value["status"]["observedGeneration"] == generation && value["status"]["fate"] == format!("{fate:?}") {
                 continue;
@@ -285,7 +285,7 @@ impl World {
     /// Every status that was written is one that its kind allows.
     fn check_statuses(&self) {
         for stored in self.store.snapshot().list(&Application::kind().resource()) {
-            let errors = validate::object(Application::kind(), stored.value());
+            let errors = validate::object(Application::kind(), &stored.value());
             assert!(errors.is_empty(), "{}: {errors:?}", stored.key());
         }
     }
@@ -326,7 +326,7 @@ impl World {
 
     pub(super) fn live(&self, resource: &str, name: &str) -> Option<Value> {
         let snapshot = self.store.snapshot();
-        snapshot.get(&key(resource, name)).map(|stored| stored.value().clone())
+        snapshot.get(&key(resource, name)).map(|stored| Value::clone(&stored.value()))
     }
 
     /// Returns everything that is stored as one text, to search it for what must not be there.

@@ -15,11 +15,17 @@ pub fn garbage_collector() -> Registered {
     Registered { name: "garbage-collector", route, decide, refused: None, parallel: 16 }
 }
 
+/// Whether the owner references of an object changed, be it only in what they block.
+fn have_other_references(old: &Stored, new: &Stored) -> bool {
+    let has_any = |stored: &Stored| stored.owner_uids().next().is_some();
+    (has_any(old) || has_any(new)) && references(&old.value()) != references(&new.value())
+}
+
 /// Brings up an object with owners; and, when one goes, those that it owns and those that wait for it.
 fn route(snapshot: &Snapshot, change: &Change<'_>) -> Vec<Key> {
     let mut keys = Vec::new();
     if let Some(new) = change.new {
-        if !references(new.value()).is_empty() || has_finalizer(new, FOREGROUND) || has_finalizer(new, ORPHAN) {
+        if new.owner_uids().next().is_some() || has_finalizer(new, FOREGROUND) || has_finalizer(new, ORPHAN) {
             keys.push(new.key().clone());
         }
         if is_deleting_dependents(new) {
@@ -31,7 +37,7 @@ fn route(snapshot: &Snapshot, change: &Change<'_>) -> Vec<Key> {
         if gone {
             keys.extend(dependents(snapshot, old).iter().map(|stored| stored.key().clone()));
         }
-        if gone || change.new.is_some_and(|new| references(new.value()) != references(old.value())) {
+        if gone || change.new.is_some_and(|new| have_other_references(old, new)) {
             keys.extend(
                 owners(snapshot, old)
                     .into_iter()
@@ -98,15 +104,14 @@ fn foreground(snapshot: &Snapshot, stored: &Stored) -> Vec<Action> {
 }
 
 fn forget(stored: &Stored, lost: &[&Owner]) -> Action {
-    let kept: Vec<&Value> = references(stored.value())
-        .iter()
-        .filter(|reference| lost.iter().all(|owner| reference["uid"] != owner.uid))
-        .collect();
+    let value = stored.value();
+    let kept: Vec<&Value> =
+        references(&value).iter().filter(|reference| lost.iter().all(|owner| reference["uid"] != owner.uid)).collect();
     patch_list(stored, "ownerReferences", &kept)
 }
 
 fn unblock(stored: &Stored) -> Action {
-    let mut references = references(stored.value()).to_vec();
+    let mut references = references(&stored.value()).to_vec();
     for reference in &mut references {
         reference["blockOwnerDeletion"] = json!(false);
     }
@@ -114,8 +119,8 @@ fn unblock(stored: &Stored) -> Action {
 }
 
 fn without_finalizer(stored: &Stored, name: &str) -> Action {
-    let finalizers = stored.value()["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
-    patch_list(stored, "finalizers", &finalizers.iter().filter(|finalizer| *finalizer != name).collect::<Vec<_>>())
+    let kept: Vec<Value> = stored.finalizers().filter(|finalizer| *finalizer != name).map(Value::from).collect();
+    patch_list(stored, "finalizers", &kept.iter().collect::<Vec<_>>())
 }
 
 fn patch_list(stored: &Stored, field: &str, list: &[&Value]) -> Action {

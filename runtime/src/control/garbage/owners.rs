@@ -40,7 +40,7 @@ fn kinds() -> &'static Kinds {
 
 /// Returns the owners of an object.
 pub(super) fn owners(snapshot: &Snapshot, stored: &Stored) -> Vec<Owner> {
-    references(stored.value()).iter().map(|reference| owner(snapshot, stored, reference)).collect()
+    references(&stored.value()).iter().map(|reference| owner(snapshot, stored, reference)).collect()
 }
 
 /// Returns the owner references of an object.
@@ -69,7 +69,7 @@ pub(super) fn is_deleting_dependents(stored: &Stored) -> bool {
 
 /// Whether a finalizer holds an object.
 pub(super) fn has_finalizer(stored: &Stored, name: &str) -> bool {
-    stored.value()["metadata"]["finalizers"].as_array().is_some_and(|list| list.iter().any(|item| item == name))
+    stored.finalizers().any(|finalizer| finalizer == name)
 }
 
 /// Returns the objects of an owner, those of other namespaces left out.
@@ -81,7 +81,7 @@ pub(super) fn dependents<'a>(snapshot: &'a Snapshot, owner: &Stored) -> Vec<&'a 
 
 /// Whether a dependent holds the foreground deletion of its owner.
 pub(super) fn blocks(dependent: &Stored, owner: &Stored) -> bool {
-    references(dependent.value())
+    references(&dependent.value())
         .iter()
         .any(|reference| reference["uid"] == owner.uid() && reference["blockOwnerDeletion"] == true)
 }

@@ -51,13 +51,9 @@ fn observe(snapshot: &Snapshot, key: &Key) -> Option<(Observed, Arc<Namespace>)>
         key: stored.key().clone(),
         uid: stored.uid().to_owned(),
         going: stored.deletion_timestamp().is_some(),
-        finalizers: texts(&stored.value()["metadata"]["finalizers"]),
+        finalizers: stored.finalizers().map(str::to_owned).collect(),
     });
     Some((Observed { content: content.collect() }, namespace))
-}
-
-fn texts(list: &Value) -> Vec<String> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// Lists the steps that empty a namespace: all pods, then all else, then the namespace itself.

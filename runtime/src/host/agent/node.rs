@@ -89,7 +89,7 @@ async fn ensure_namespace(world: &World) {
 }
 
 fn node(world: &World, name: &str, facts: &NodeFacts) -> Value {
-    let live = world.snapshot().get(&Node::kind().key("", name)).map(|stored| stored.value().clone());
+    let live = world.snapshot().get(&Node::kind().key("", name)).map(|stored| Value::clone(&stored.value()));
     let mut value =
         live.unwrap_or_else(|| json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {}}));
     let arch = match std::env::consts::ARCH {
@@ -146,7 +146,7 @@ fn status(world: &World, facts: &NodeFacts) -> Value {
 }
 
 fn lease(world: &World, name: &str) -> Value {
-    let live = world.snapshot().get(&Lease::kind().key(LEASES, name)).map(|stored| stored.value().clone());
+    let live = world.snapshot().get(&Lease::kind().key(LEASES, name)).map(|stored| Value::clone(&stored.value()));
     let mut value = live.unwrap_or_else(|| {
         json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name, "namespace": LEASES},
             "spec": {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECS}})
@@ -161,7 +161,7 @@ async fn write(world: &World, kind: &'static Kind, namespace: &str, name: &str, 
     let context = Context { kind, snapshot: &snapshot, now: world.now(), entropy: (world.entropy)(), manager: None };
     let txn = match snapshot.get(&key) {
         None => prepare_create(value, &context).map(|value| create_txn(key.clone(), value, &snapshot)),
-        Some(live) => prepare_update(value, live.value(), &context)
+        Some(live) => prepare_update(value, &live.value(), &context)
             .map(|value| Txn::one(Op::put(key.clone(), Precondition::Revision(live.revision()), value))),
     };
     match txn {
@@ -176,7 +176,7 @@ async fn write_status(world: &World, name: &str, mut status: Value) {
     let key = Node::kind().key("", name);
     let Some(live) = snapshot.get(&key) else { return };
     keep_times(&live.value()["status"], &mut status);
-    let mut value = live.value().clone();
+    let mut value = Value::clone(&live.value());
     value["status"] = status;
     let context = Context {
         kind: Node::kind(),
@@ -185,7 +185,7 @@ async fn write_status(world: &World, name: &str, mut status: Value) {
         entropy: (world.entropy)(),
         manager: None,
     };
-    match prepare_status(value, live.value(), &context) {
+    match prepare_status(value, &live.value(), &context) {
         Ok(value) => {
             commit(world, &key, Txn::one(Op::put(key.clone(), Precondition::Revision(live.revision()), value))).await
         }

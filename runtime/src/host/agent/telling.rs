@@ -147,8 +147,9 @@ fn transaction(snapshot: &Snapshot, recorder: &mut Recorder, batch: &[Heard], no
             reason: heard.tale.reason,
             message: &heard.tale.message,
         };
-        let known =
-            |key: &Key| events.get(key).cloned().or_else(|| snapshot.get(key).map(|stored| stored.value().clone()));
+        let known = |key: &Key| {
+            events.get(key).cloned().or_else(|| snapshot.get(key).map(|stored| Value::clone(&stored.value())))
+        };
         if let Some((key, value)) = recorder.record(known, &heard.about, &told, clock()) {
             events.insert(key, value);
         }

@@ -242,7 +242,7 @@ impl World {
         let entropy = (self.entropy)();
         let context = Context { kind: Pod::kind(), snapshot: &snapshot, now: self.now(), entropy, manager: None };
         let key = stored.key();
-        let value = match prepare_status(next.to_value(), stored.value(), &context) {
+        let value = match prepare_status(next.to_value(), &stored.value(), &context) {
             Ok(value) => value,
             Err(error) => {
                 tracing::error!(pod = %key, %error, "the status is not valid");
@@ -258,7 +258,7 @@ impl World {
         let Some(stored) = snapshot.get(key).filter(|stored| stored.uid() == uid) else { return };
         let options = DeleteOptions { grace: Some(0), uid: Some(uid.to_owned()), ..DeleteOptions::default() };
         let precondition = Precondition::Revision(stored.revision());
-        let op = match prepare_delete(Pod::kind(), stored.value(), &options, self.now()) {
+        let op = match prepare_delete(Pod::kind(), &stored.value(), &options, self.now()) {
             Ok(Removal::Now) => Op::delete(key.clone(), precondition),
             Ok(Removal::Later(value)) => Op::put(key.clone(), precondition, value),
             Ok(Removal::Already) | Err(_) => return,

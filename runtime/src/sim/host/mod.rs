@@ -297,7 +297,7 @@ fn with_status(snapshot: &Snapshot, stored: &Stored, pod: &Pod, wanted: &PodStat
     let mut next = pod.clone();
     next.status = Some(wanted.clone());
     let context = Context { kind: Pod::kind(), snapshot, now, entropy: 0, manager: None };
-    let value = prepare_status(next.to_value(), stored.value(), &context).ok()?;
+    let value = prepare_status(next.to_value(), &stored.value(), &context).ok()?;
     Some(Op::put(stored.key().clone(), Precondition::Revision(stored.revision()), value))
 }
 
@@ -305,7 +305,7 @@ fn with_status(snapshot: &Snapshot, stored: &Stored, pod: &Pod, wanted: &PodStat
 fn confirmed(stored: &Stored, now: Timestamp) -> Option<Op> {
     let options = DeleteOptions { grace: Some(0), uid: Some(stored.uid().to_owned()), ..DeleteOptions::default() };
     let (key, precondition) = (stored.key().clone(), Precondition::Revision(stored.revision()));
-    match prepare_delete(Pod::kind(), stored.value(), &options, now).ok()? {
+    match prepare_delete(Pod::kind(), &stored.value(), &options, now).ok()? {
         Removal::Now => Some(Op::delete(key, precondition)),
         Removal::Later(value) => Some(Op::put(key, precondition, value)),
         Removal::Already => None,

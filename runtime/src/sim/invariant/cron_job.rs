@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::api::kinds::{CronJob, Job};
 use crate::control::job::is_finished;
 
-use super::{Scene, Witness, controller, uid};
+use super::{Scene, Witness, uid};
 
 /// Which Job was started for a CronJob's scheduled time, both by uid.
 pub(super) type Runs = BTreeMap<(String, String), String>;
@@ -18,7 +18,7 @@ pub(super) fn invariant_a_scheduled_time_starts_one_run(
     for stored in scene.after.list("jobs.batch") {
         let annotations = &stored.value()["metadata"]["annotations"];
         let at = annotations["batch.kubernetes.io/cronjob-scheduled-timestamp"].as_str();
-        let (Some(at), Some(owner)) = (at, controller(stored)) else { continue };
+        let (Some(at), Some(owner)) = (at, stored.controller_uid()) else { continue };
         let first = witness.runs.entry((owner.to_owned(), at.to_owned())).or_insert_with(|| stored.uid().to_owned());
         if first != stored.uid() {
             return Err(format!("`{}` is the second run of {at}", stored.key().name));
@@ -31,7 +31,7 @@ pub(super) fn invariant_a_scheduled_time_starts_one_run(
 pub(super) fn invariant_runs_keep_their_concurrency_policy(_: &mut Witness, scene: &Scene<'_>) -> Result<(), String> {
     for cron_job in scene.after.typed_list::<CronJob>() {
         let owner = uid(&cron_job.metadata);
-        let mine = scene.after.list("jobs.batch").filter(|stored| controller(stored) == Some(owner));
+        let mine = scene.after.list("jobs.batch").filter(|stored| stored.controller_uid() == Some(owner));
         let jobs: Vec<_> = mine.filter_map(|stored| stored.typed::<Job>().ok()).collect();
         let active = jobs.iter().filter(|job| !is_finished(job));
         let count = match cron_job.spec.concurrency_policy.as_deref() {

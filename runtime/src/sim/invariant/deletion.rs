@@ -7,7 +7,7 @@ use crate::control::job::is_finished;
 use crate::control::{Propagation, pods};
 use crate::store::Stored;
 
-use super::{Cause, Scene, Witness, controller, pods_of};
+use super::{Cause, Scene, Witness, pods_of};
 
 /// The objects that may go, by uid: those that users deleted, and those that went for a good reason.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +38,7 @@ pub(super) fn invariant_nothing_is_deleted_unasked(witness: &mut Witness, scene:
             continue;
         }
         if !may_go(&witness.deletions, scene, stored) {
-            let owner = controller(stored).and_then(|uid| scene.after.iter().find(|owner| owner.uid() == uid));
+            let owner = stored.controller_uid().and_then(|uid| scene.after.iter().find(|owner| owner.uid() == uid));
             let owner = owner.map_or("none".to_owned(), |owner| format!("{} {}", owner.key(), owner.value()["status"]));
             return Err(format!("`{}` is deleted, and nobody asked for that; its owner: {owner}", stored.key()));
         }
@@ -48,7 +48,7 @@ pub(super) fn invariant_nothing_is_deleted_unasked(witness: &mut Witness, scene:
 }
 
 fn may_go(deletions: &Deletions, scene: &Scene<'_>, stored: &Stored) -> bool {
-    let owner = controller(stored);
+    let owner = stored.controller_uid();
     if owner.is_some_and(|owner| deletions.takes_along(owner)) {
         return true;
     }

@@ -8,7 +8,7 @@ use crate::control::deployment::pod_limits;
 use crate::control::pods;
 use crate::store::Snapshot;
 
-use super::{Cause, Scene, Witness, controller, pods_of, uid};
+use super::{Cause, Scene, Witness, pods_of, uid};
 
 /// The Deployments that were seen, by uid.
 pub(super) type Rollouts = BTreeMap<String, Rollout>;
@@ -29,7 +29,7 @@ pub(super) struct Rollout {
 /// The pods of a Deployment's ReplicaSets. Those of an earlier Deployment of the same name are none of its own.
 fn mine(snapshot: &Snapshot, deployment: &Deployment) -> Vec<Arc<Pod>> {
     let owner = uid(&deployment.metadata);
-    let sets = snapshot.owned_by(owner).filter(|stored| controller(stored) == Some(owner));
+    let sets = snapshot.owned_by(owner).filter(|stored| stored.controller_uid() == Some(owner));
     sets.flat_map(|set| pods_of(snapshot, set.uid())).collect()
 }
 

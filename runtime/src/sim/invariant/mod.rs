@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::api::Timestamp;
 use crate::api::kinds::Pod;
 use crate::control::Propagation;
-use crate::store::{Snapshot, Stored};
+use crate::store::Snapshot;
 
 pub use rest::at_rest;
 
@@ -96,15 +96,9 @@ impl Witness {
     }
 }
 
-/// Returns the uid of the controlling owner.
-fn controller(stored: &Stored) -> Option<&str> {
-    let owners = stored.value()["metadata"]["ownerReferences"].as_array()?;
-    owners.iter().find(|owner| owner["controller"] == true)?["uid"].as_str()
-}
-
 /// Returns the pods that an owner controls.
 fn pods_of(snapshot: &Snapshot, owner: &str) -> Vec<Arc<Pod>> {
-    let owned = snapshot.owned_by(owner).filter(|stored| controller(stored) == Some(owner));
+    let owned = snapshot.owned_by(owner).filter(|stored| stored.controller_uid() == Some(owner));
     owned.filter(|stored| &*stored.key().resource == "pods").filter_map(|stored| stored.typed().ok()).collect()
 }
 

@@ -6,7 +6,7 @@ use crate::control::job::is_finished;
 use crate::control::pods;
 use crate::sim::World;
 
-use super::{Violation, controller, uid};
+use super::{Violation, uid};
 
 /// A promise about a world at rest.
 type Promise = fn(&World) -> Result<(), String>;
@@ -41,7 +41,7 @@ fn invariant_the_next_decision_is_empty(world: &World) -> Result<(), String> {
 fn invariant_no_object_survives_its_owner(world: &World) -> Result<(), String> {
     let snapshot = world.store().snapshot();
     for stored in snapshot.iter() {
-        if let Some(owner) = controller(stored)
+        if let Some(owner) = stored.controller_uid()
             && !snapshot.iter().any(|known| known.uid() == owner)
         {
             return Err(format!("`{}` is there, and its owner is not", stored.key()));

@@ -207,7 +207,7 @@ impl Objects {
         }
         let written = self.change(kind, namespace, name, options, |stored, context| {
             check_version(kind, &value, stored)?;
-            prepare_update(value.clone(), stored.value(), context)
+            prepare_update(value.clone(), &stored.value(), context)
         });
         Ok(Written { warnings, ..written.await? })
     }
@@ -227,7 +227,7 @@ impl Objects {
         let warnings = admit(kind, &mut value, options)?;
         let written = self.change(kind, namespace, name, options, |stored, context| {
             check_version(kind, &value, stored)?;
-            prepare_status(value.clone(), stored.value(), context)
+            prepare_status(value.clone(), &stored.value(), context)
         });
         Ok(Written { warnings, ..written.await? })
     }
@@ -243,7 +243,7 @@ impl Objects {
         finalizers: &[String],
         options: &WriteOptions,
     ) -> Result<Written, StatusError> {
-        self.change(kind, "", name, options, |stored, _| prepare_finalize(finalizers, stored.value(), kind)).await
+        self.change(kind, "", name, options, |stored, _| prepare_finalize(finalizers, &stored.value(), kind)).await
     }
 
     /// Changes an object by a patch, or its status where `subresource` is `status`.
@@ -262,10 +262,10 @@ impl Objects {
     ) -> Result<Written, StatusError> {
         let mut warnings = Vec::new();
         let written = self.change(kind, namespace, name, options, |stored, context| {
-            let mut value = patch.apply(kind, stored.value(), body)?;
+            let mut value = patch.apply(kind, &stored.value(), body)?;
             warnings = admit(kind, &mut value, options)?;
             check_version(kind, &value, stored)?;
-            prepare_subresource(value, stored.value(), subresource, context)
+            prepare_subresource(value, &stored.value(), subresource, context)
         });
         let written = written.await?;
         Ok(Written { warnings, ..written })
@@ -298,16 +298,23 @@ impl Objects {
             } else if subresource.is_some() || !version_of(&config).is_empty() {
                 return Err(StatusError::not_found(kind, name));
             }
-            let merged = patch::apply(kind, live.map(|live| live.value()), &config, applier, subresource, context.now)?;
+            let merged = patch::apply(
+                kind,
+                live.map(|live| live.value()).as_deref(),
+                &config,
+                applier,
+                subresource,
+                context.now,
+            )?;
             let attempt = if let Some(live) = live {
-                let prepared = prepare_subresource(merged, live.value(), subresource, &context)?;
+                let prepared = prepare_subresource(merged, &live.value(), subresource, &context)?;
                 self.try_update(kind, live, prepared, options.dry_run).await?
             } else {
                 let prepared = prepare_create(merged, &context)?;
                 self.try_create(kind, key, prepared, &snapshot, options.dry_run).await?
             };
             if let Attempt::Done(object) = attempt {
-                let deleted = live.is_some() && prepare::ends_by_update(kind, object.value());
+                let deleted = live.is_some() && prepare::ends_by_update(kind, &object.value());
                 return Ok(Written { object, created: live.is_none(), deleted, warnings });
             }
         }
@@ -329,7 +336,7 @@ impl Objects {
             let stored = find(&self.store.snapshot(), kind, namespace, name)?;
             let precondition = Precondition::Revision(stored.revision());
             let key = stored.key().clone();
-            let removal = prepare_delete(kind, stored.value(), options, self.now())?;
+            let removal = prepare_delete(kind, &stored.value(), options, self.now())?;
             let op = match removal {
                 Removal::Already => return Ok(Deleted::Going(stored)),
                 Removal::Now if options.dry_run => return Ok(Deleted::Gone(stored)),

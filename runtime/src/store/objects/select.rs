@@ -59,7 +59,7 @@ impl Selectors {
     /// Whether an object is meant.
     pub fn matches(&self, stored: &Stored) -> bool {
         self.labels.iter().all(|requirement| requirement.matches(stored.labels()))
-            && self.fields.iter().all(|requirement| requirement.matches(stored.value()))
+            && self.fields.iter().all(|requirement| requirement.matches(&stored.value()))
     }
 }
 

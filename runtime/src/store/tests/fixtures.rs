@@ -58,7 +58,8 @@ pub fn keep(revisions_min: u64) -> Options {
 pub fn render(store: &Store) -> String {
     let snapshot = store.snapshot();
     let lines = snapshot.iter().map(|stored| {
-        let data = stored.value()["data"].as_str().unwrap_or("-");
+        let value = stored.value();
+        let data = value["data"].as_str().unwrap_or("-");
         format!("{}={data}@{}", stored.key(), stored.revision())
     });
     lines.collect::<Vec<_>>().join(" ")

@@ -136,7 +136,10 @@ impl Rig {
             Err(_) => {
                 let stored = store.snapshot().get(&Pod::kind().key("default", name)).cloned();
                 let typed = stored.as_ref().map(|stored| stored.typed::<Pod>().map(drop));
-                panic!("{name} is not {what} in time: {typed:?} {:#?}", stored.map(|stored| stored.value().clone()))
+                panic!(
+                    "{name} is not {what} in time: {typed:?} {:#?}",
+                    stored.map(|stored| Value::clone(&stored.value()))
+                )
             }
         }
     }

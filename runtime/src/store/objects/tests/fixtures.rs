@@ -131,13 +131,13 @@ impl Rig {
         done(self.objects.update(kind, "a", name, value, &options()))
     }
     pub fn get(&self, kind: &'static Kind, name: &str) -> Value {
-        self.objects.get(kind, "a", name).expect("is there").value().clone()
+        Value::clone(&self.objects.get(kind, "a", name).expect("is there").value())
     }
 }
 
 /// Returns the object without the record of ownership, which has tests of its own.
 pub fn bare(written: &Written) -> Value {
-    let mut value = written.object.value().clone();
+    let mut value = Value::clone(&written.object.value());
     if let Some(metadata) = value["metadata"].as_object_mut() {
         metadata.remove("managedFields");
     }

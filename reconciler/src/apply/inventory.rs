@@ -1,5 +1,7 @@
 //! The list of objects that an Application has applied, as its status holds it.
 
+use std::borrow::Cow;
+
 use bowline_runtime::api::kinds::InventoryEntry;
 use bowline_runtime::api::{Key, Kinds};
 
@@ -16,8 +18,8 @@ pub fn key(id: &str) -> Option<Key> {
     if parts.next().is_some() || name.is_empty() || plural.is_empty() {
         return None;
     }
-    let resource = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
-    Some(Key { resource: resource.into(), namespace: namespace.into(), name: name.into() })
+    let resource = if group.is_empty() { Cow::Borrowed(plural) } else { format!("{plural}.{group}").into() };
+    Some(Key::new(&resource, namespace, name))
 }
 
 /// Returns the entry of a key.

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
 
 use bowline_runtime::api::Object as _;
 use bowline_runtime::api::kinds::{Application, ApplicationStatus};
 
 use super::output::{self, Tone};
+
+/// The least time between looks at all Applications while they change: one for each change would cost more than the
+/// change.
+pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Where an Application stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,47 +104,92 @@ pub fn short(commit: &str) -> &str {
     commit.get(..7).unwrap_or(commit)
 }
 
-/// Returns an Application's line: name, verdict, commit, message.
-pub fn line(application: &Application, verdict: &Verdict, width: usize) -> String {
-    let seen = application.status.as_ref().and_then(|status| status.revision.as_ref()?.seen.as_deref());
-    let name = &application.meta().name;
-    let commit = seen.map(short).unwrap_or("-");
-    let word = output::tone(verdict.tone(), &format!("{:<11}", verdict.word()));
-    let text = format!("{name:<width$}  {word}  {commit:<7}  {}", output::printable(verdict.message()));
-    text.trim_end().to_owned()
+/// What is shown of an Application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    namespace: String,
+    name: String,
+    commit: String,
+    /// Where it stands.
+    pub verdict: Verdict,
+}
+
+impl Row {
+    /// Makes the row of an Application; `commit` is the newest one of its source, where it is known.
+    pub fn new(application: &Application, commit: Option<&str>) -> Self {
+        let seen = application.status.as_ref().and_then(|status| status.revision.as_ref()?.seen.as_deref());
+        Self {
+            namespace: application.meta().namespace.clone().unwrap_or_default(),
+            name: application.meta().name.clone(),
+            commit: seen.map_or("-", short).to_owned(),
+            verdict: verdict(application, commit),
+        }
+    }
+
+    /// Returns its line: name, verdict, commit, message.
+    pub fn line(&self, width: usize) -> String {
+        let Self { name, commit, verdict, .. } = self;
+        let word = output::tone(verdict.tone(), &format!("{:<11}", verdict.word()));
+        let text = format!("{name:<width$}  {word}  {commit:<7}  {}", output::printable(verdict.message()));
+        text.trim_end().to_owned()
+    }
 }
 
 /// Shows verdicts as they change.
 #[derive(Debug, Default)]
 pub struct Progress {
-    shown: BTreeMap<String, String>,
+    shown: BTreeMap<(String, String), Row>,
     lines: usize,
 }
 
 impl Progress {
     /// Shows the present state of all Applications; prints only what changed when standard output is no terminal.
-    pub fn show(&mut self, rows: &[(&Application, Verdict)]) {
-        let width = rows.iter().map(|(application, _)| application.meta().name.len()).max().unwrap_or(0);
-        let terminal = std::io::stdout().is_terminal();
-        let columns = terminal.then(terminal_columns);
+    pub fn show(&mut self, rows: &[Row]) {
+        let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+        match std::io::stdout().is_terminal().then(terminal_size) {
+            Some((columns, lines)) => self.redraw(&block(rows, width, lines), columns),
+            None => self.print_changes(rows, width),
+        }
+    }
+
+    fn redraw(&mut self, block: &[String], columns: usize) {
         let mut out = std::io::stdout().lock();
-        if terminal && self.lines > 0 {
+        if self.lines > 0 {
             // Up to the block's first line, and clear from there on.
             let _unwritable = write!(out, "\x1b[{}A\x1b[J", self.lines);
         }
-        for (application, verdict) in rows {
-            let text = line(application, verdict, width);
-            let key = application.meta().name.clone();
-            if terminal || self.shown.get(&key) != Some(&text) {
-                let _unwritable = match columns {
-                    Some(columns) => writeln!(out, "{}", cut(&text, columns)),
-                    None => writeln!(out, "{text}"),
-                };
-            }
-            self.shown.insert(key, text);
+        for text in block {
+            let _unwritable = writeln!(out, "{}", cut(text, columns));
         }
-        self.lines = rows.len();
+        self.lines = block.len();
     }
+
+    fn print_changes(&mut self, rows: &[Row], width: usize) {
+        let mut out = std::io::stdout().lock();
+        for row in rows {
+            let key = (row.namespace.clone(), row.name.clone());
+            if self.shown.get(&key) != Some(row) {
+                let _unwritable = writeln!(out, "{}", row.line(width));
+                self.shown.insert(key, row.clone());
+            }
+        }
+    }
+}
+
+/// Returns the lines of a block that fits a terminal of `lines_max` lines: all Applications, or those that are not
+/// healthy and how many more there are.
+fn block(rows: &[Row], width: usize, lines_max: usize) -> Vec<String> {
+    // The cursor stands on the line below the block.
+    let room = lines_max.saturating_sub(1).max(2);
+    if rows.len() <= room {
+        return rows.iter().map(|row| row.line(width)).collect();
+    }
+    let (good, other): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.verdict.is_good());
+    let mut lines: Vec<String> = other.iter().take(room - 1).map(|row| row.line(width)).collect();
+    let more = other.len() - lines.len();
+    let rest = if more > 0 { format!(", {more} more not yet") } else { String::new() };
+    lines.push(format!("{} of {} applications are healthy{rest}", good.len(), rows.len()));
+    lines
 }
 
 /// Cuts a line to a terminal's width so that it does not wrap: the block above must keep its height.
@@ -158,10 +208,11 @@ fn cut(text: &str, columns: usize) -> String {
     out
 }
 
-fn terminal_columns() -> usize {
+/// Returns columns and lines.
+fn terminal_size() -> (usize, usize) {
     match rustix::termios::tcgetwinsize(std::io::stdout()) {
-        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
-        _ => 80,
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
+        _ => (80, 24),
     }
 }
 
@@ -183,6 +234,22 @@ mod tests {
     fn a_line_is_cut_to_what_the_terminal_shows() {
         assert_eq!(cut("web  \x1b[32mhealthy\x1b[0m  d18b394", 8), "web  \x1b[32mhea\x1b[0m");
         assert_eq!(cut("web  healthy", 80), "web  healthy");
+    }
+
+    #[test]
+    fn a_block_fits_the_terminal() {
+        let row = |index: usize| Row {
+            namespace: "bowline-system".into(),
+            name: format!("a{index}"),
+            commit: "d18b394".into(),
+            verdict: if index < 6 { Verdict::Progressing("soon".into()) } else { Verdict::Healthy },
+        };
+        let rows: Vec<Row> = (0..10).map(row).collect();
+        assert_eq!(block(&rows, 2, 11).len(), 10);
+        let lines = block(&rows, 2, 10);
+        assert_eq!((lines.len(), lines[6].as_str()), (7, "4 of 10 applications are healthy"));
+        let lines = block(&rows, 2, 5);
+        assert_eq!((lines.len(), lines[3].as_str()), (4, "4 of 10 applications are healthy, 3 more not yet"));
     }
 
     #[test]

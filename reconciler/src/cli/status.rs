@@ -9,7 +9,7 @@ use bowline_runtime::api::{Object as _, Timestamp};
 use serde_json::{Value, json};
 
 use super::output::{self, Format, Tone};
-use super::progress::{self, Progress, Verdict, short, verdict};
+use super::progress::{LOOK_EVERY, Progress, Row, short};
 use super::{Context, exit, paths, time};
 use crate::sync::{REQUESTED_AT, SYSTEM_NAMESPACE};
 
@@ -57,7 +57,7 @@ pub async fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
                 eprintln!("there are no Applications; `bowline up REPO` makes one");
             }
             for application in &applications {
-                output::print(&details(application, &verdict(application, newest(&commits, application))))?;
+                output::print(&details(application, newest(&commits, application)))?;
             }
         }
     }
@@ -115,13 +115,11 @@ async fn wait(context: &Context, args: &Args) -> anyhow::Result<u8> {
         let revision = revision(context).await?;
         let applications = applications(context, args.name.as_deref()).await?;
         let commits = commits(context).await?;
-        let rows: Vec<(&Application, Verdict)> = applications
-            .iter()
-            .map(|application| (application, verdict(application, newest(&commits, application))))
-            .collect();
-        let done = !rows.is_empty() && rows.iter().all(|(_, verdict)| verdict.is_final());
+        let rows: Vec<Row> =
+            applications.iter().map(|application| Row::new(application, newest(&commits, application))).collect();
+        let done = !rows.is_empty() && rows.iter().all(|row| row.verdict.is_final());
         if done {
-            return Ok(if rows.iter().all(|(_, verdict)| verdict.is_good()) { exit::OK } else { exit::FAILED });
+            return Ok(if rows.iter().all(|row| row.verdict.is_good()) { exit::OK } else { exit::FAILED });
         }
         if context.format == Format::Human {
             progress.show(&rows);
@@ -130,6 +128,7 @@ async fn wait(context: &Context, args: &Args) -> anyhow::Result<u8> {
             eprintln!("no verdict after {} s", args.timeout.as_secs());
             return Ok(exit::FAILED);
         }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
@@ -187,10 +186,10 @@ async fn change(context: &Context, revision: u64) {
     }
 }
 
-fn details(application: &Application, verdict: &Verdict) -> String {
+fn details(application: &Application, commit: Option<&str>) -> String {
     let none = ApplicationStatus::default();
     let status = application.status.as_ref().unwrap_or(&none);
-    let mut out = progress::line(application, verdict, application.meta().name.len().max(12));
+    let mut out = Row::new(application, commit).line(application.meta().name.len().max(12));
     out.push('\n');
     let revision = status.revision.clone().unwrap_or_default();
     if let Some(healthy) = revision.healthy.as_deref().filter(|healthy| Some(*healthy) != revision.seen.as_deref()) {

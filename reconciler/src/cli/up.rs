@@ -1,15 +1,17 @@
 //! `bowline up`: the daemon, in the foreground.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bowline_runtime::api::Key;
 use bowline_runtime::api::kinds::{Application, GitRepository};
 use bowline_runtime::host::zygote::Zygote;
-use bowline_runtime::store::WatchFilter;
+use bowline_runtime::store::{Snapshot, WatchFilter};
 
-use super::progress::{Progress, Verdict, verdict};
+use super::progress::{LOOK_EVERY, Progress, Row};
 use super::{Context, exit, time};
 use crate::daemon::{Daemon, Repository};
 use crate::source::{GitRef, RepoUrl};
@@ -37,9 +39,6 @@ pub struct Args {
     timeout: Duration,
 }
 
-/// The least time between looks at all Applications while they change.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
 /// Runs the verb. Forks the zygote first, while the process has one thread and no secrets.
 pub fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
     if !nix::unistd::geteuid().is_root() {
@@ -47,6 +46,7 @@ pub fn run(context: &Context, args: Args) -> anyhow::Result<u8> {
     }
     let repository = args.repository.as_deref().map(|text| read_repository(text, &args)).transpose()?;
     let zygote = Zygote::start().context("cannot start the zygote process")?;
+    bowline_runtime::host::sys::heap::share_arenas();
     log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(serve(context, &args, repository, zygote));
@@ -107,18 +107,9 @@ async fn watch(daemon: &Daemon, once: bool) -> anyhow::Result<u8> {
     let mut progress = Progress::default();
     // What an earlier run found is no verdict on what the repository holds now.
     let stamp = daemon.request_fetch().await?;
+    let mut known = BTreeMap::new();
     loop {
-        let snapshot = daemon.store().snapshot();
-        let applications: Vec<_> = snapshot.typed_list::<Application>().collect();
-        let rows: Vec<(&Application, Verdict)> = applications
-            .iter()
-            .map(|application| {
-                let namespace = application.metadata.namespace.as_deref().unwrap_or_default();
-                let source = snapshot.typed_get::<GitRepository>(namespace, &application.spec.source.name);
-                let commit = source.as_ref().and_then(|source| source.status.as_ref()?.revision.as_deref());
-                (&**application, verdict(application, commit))
-            })
-            .collect();
+        let rows = rows(&daemon.store().snapshot(), &mut known);
         progress.show(&rows);
         let fetched = daemon.fetched_since(&stamp);
         if once && let Err(trouble) = fetched {
@@ -127,15 +118,50 @@ async fn watch(daemon: &Daemon, once: bool) -> anyhow::Result<u8> {
         if once
             && fetched.is_ok_and(|fetched| fetched)
             && !rows.is_empty()
-            && rows.iter().all(|(_, verdict)| verdict.is_final())
+            && rows.iter().all(|row| row.verdict.is_final())
         {
-            return Ok(if rows.iter().all(|(_, verdict)| verdict.is_good()) { exit::OK } else { exit::FAILED });
+            return Ok(if rows.iter().all(|row| row.verdict.is_good()) { exit::OK } else { exit::FAILED });
         }
         watcher.next().await?;
-        // Many Applications change at once: a look at all of them for each would cost more than the work itself.
         tokio::time::sleep(LOOK_EVERY).await;
         while watcher.try_next()?.is_some() {}
     }
+}
+
+/// A row with what it was made from: the Application's revision, its source, and the newest commit of that.
+struct Known {
+    revision: u64,
+    source: Key,
+    commit: Option<String>,
+    row: Row,
+}
+
+/// Returns the rows of all Applications; reads only those that changed since `known` was made.
+fn rows(snapshot: &Snapshot, known: &mut BTreeMap<Key, Known>) -> Vec<Row> {
+    let mut commits: BTreeMap<Key, Option<String>> = BTreeMap::new();
+    let mut before = std::mem::take(known);
+    let mut rows = Vec::new();
+    for stored in snapshot.list(&Application::kind().resource()) {
+        let mut newest = |source: &Key| {
+            let read = || snapshot.get(source)?.typed::<GitRepository>().ok()?.status.clone()?.revision;
+            commits.entry(source.clone()).or_insert_with(read).clone()
+        };
+        let kept = before
+            .remove(stored.key())
+            .filter(|known| known.revision == stored.revision() && known.commit == newest(&known.source));
+        let fresh = || {
+            let application = stored.typed::<Application>().ok()?;
+            let source = GitRepository::kind().key(&stored.key().namespace, &application.spec.source.name);
+            let commit = newest(&source);
+            let row = Row::new(&application, commit.as_deref());
+            Some(Known { revision: stored.revision(), source, commit, row })
+        };
+        if let Some(one) = kept.or_else(fresh) {
+            rows.push(one.row.clone());
+            known.insert(stored.key().clone(), one);
+        }
+    }
+    rows
 }
 
 async fn sleep_if(wanted: bool, time: Duration) {

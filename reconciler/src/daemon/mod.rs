@@ -29,6 +29,10 @@ use crate::server::{self, ServerState};
 use crate::source::GitRef;
 use crate::sync::{self, REQUESTED_AT, ROOT, SYSTEM_NAMESPACE, Sync};
 
+/// How often it is looked whether a burst of writes is over.
+const REST_EVERY: Duration = Duration::from_secs(5);
+/// So many changes are a burst, after which memory is given back to the kernel.
+const BURST: u64 = 500;
 /// How often old revisions are dropped from the store.
 const COMPACT_EVERY: Duration = Duration::from_secs(300);
 /// The field manager of what `bowline up` writes.
@@ -104,7 +108,7 @@ impl Daemon {
         let admin = Arc::new(admin::DaemonAdmin::new(objects.clone(), images, agent.clone(), down));
         let streams = Arc::new(streams::AgentStreams::new(agent.clone()));
         let serving = server::serve(listener, ServerState { objects: objects.clone(), pods: streams, admin });
-        let tasks = vec![serving, tokio::spawn(compact(store.clone(), clock))];
+        let tasks = vec![serving, tokio::spawn(compact(store.clone(), clock)), tokio::spawn(rest(store.clone()))];
         let sync = Some(Sync::start(config));
         Ok(Self { store, objects, agent, controllers: Some(controllers), sync, tasks, socket, downed })
     }
@@ -321,6 +325,20 @@ async fn apply(objects: &Objects, kind: &'static Kind, value: Value) -> anyhow::
         .await
         .with_context(|| format!("cannot write the {} `{name}`", kind.kind))?;
     Ok(())
+}
+
+/// Gives memory back once a burst of work is over.
+async fn rest(store: Store) {
+    let (mut before, mut given_back) = (store.revision(), store.revision());
+    loop {
+        tokio::time::sleep(REST_EVERY).await;
+        let now = store.revision();
+        if now - before < BURST / 10 && now - given_back > BURST {
+            let _ended = tokio::task::spawn_blocking(bowline_runtime::host::sys::heap::give_back).await;
+            given_back = now;
+        }
+        before = now;
+    }
 }
 
 async fn compact(store: Store, clock: Clock) {

@@ -2,9 +2,9 @@
 //!
 //! Pure: the same manifests and kinds always give the same set or the same mistakes, all of them at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bowline_runtime::api::{Key, Kind, Kinds, default, strict, validate};
 use serde_json::Value;
@@ -66,6 +66,14 @@ pub struct Resolved {
     pub problems: Vec<Problem>,
     /// What has no effect.
     pub warnings: Vec<Problem>,
+    wanted: OnceLock<BTreeSet<Key>>,
+}
+
+impl Resolved {
+    /// Returns the keys of the objects. Made once: objects are not added later.
+    pub fn wanted(&self) -> &BTreeSet<Key> {
+        self.wanted.get_or_init(|| self.objects.iter().map(|desired| desired.key.clone()).collect())
+    }
 }
 
 /// Checks manifests and gives them their full names. Objects without a namespace get `default_namespace`.

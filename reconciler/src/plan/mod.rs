@@ -220,7 +220,7 @@ pub fn plan_in(scope: &Scope<'_>, owner: &Owner, commit: &str, resolved: &Resolv
     };
     let (namespaces, others): (Vec<_>, Vec<_>) =
         resolved.objects.iter().partition(|desired| &*desired.key.resource == "namespaces");
-    let mut each = |objects: &[&Arc<Desired>], facts: &Facts<'_>| {
+    let each = |objects: &[&Arc<Desired>], facts: &Facts<'_>, plan: &mut Plan| {
         for desired in objects {
             let live = facts.snapshot.get(&desired.key).map(AsRef::as_ref);
             if (scope.skip)(desired, live) {
@@ -231,16 +231,17 @@ pub fn plan_in(scope: &Scope<'_>, owner: &Owner, commit: &str, resolved: &Resolv
                 Err(message) => plan.problems.push(format!("{}: {message}", desired.place)),
             }
         }
-        plan.steps.iter().filter(|step| step.verb == Verb::Create).flat_map(|step| step.ops.clone()).collect::<Vec<_>>()
     };
-    let created = each(&namespaces, facts);
+    each(&namespaces, facts, &mut plan);
+    let created: Vec<_> =
+        plan.steps.iter().filter(|step| step.verb == Verb::Create).flat_map(|step| step.ops.clone()).collect();
     if created.is_empty() {
-        each(&others, facts);
+        each(&others, facts, &mut plan);
     } else {
         let fork = Store::fork(facts.snapshot);
         // A namespace that cannot be made even in a copy shows as a problem of the objects in it.
         let _refused = fork.commit(Txn::from(created));
-        each(&others, &Facts { snapshot: &fork.snapshot(), ..*facts });
+        each(&others, &Facts { snapshot: &fork.snapshot(), ..*facts }, &mut plan);
     }
     let deletions = if owner.prune { prune::deletions(scope, owner, resolved, facts) } else { Vec::new() };
     plan.hold = prune::hold(scope, owner, commit, resolved, &deletions, facts);

@@ -18,40 +18,41 @@ pub(super) fn deletions(scope: &Scope<'_>, owner: &Owner, resolved: &Resolved, f
     if scope.deletions == Deletions::Never {
         return Vec::new();
     }
-    let wanted: BTreeSet<&Key> = resolved.objects.iter().map(|desired| &desired.key).collect();
-    let mut steps = gone(owner, &wanted, scope.adopted, facts);
+    let mut steps = gone(owner, resolved.wanted(), scope.adopted, facts);
     steps.retain(|step| !scope.moving.contains(&step.key));
     steps
 }
 
-fn gone(owner: &Owner, wanted: &BTreeSet<&Key>, adopted: &BTreeSet<Key>, facts: &Facts<'_>) -> Vec<Step> {
-    let gone = owner.inventory.iter().filter(|key| !wanted.contains(key));
-    gone.filter_map(|key| {
-        let live = facts.snapshot.get(key)?;
-        let own = annotation(&live.value(), OWNER) == Some(owner.id.as_str());
-        let kept = annotation(&live.value(), PRUNE) == Some("disabled");
-        let needed = &*key.resource == "namespaces" && NAMESPACES_KEPT.contains(&&*key.name);
-        if !own || kept || needed || live.deletion_timestamp().is_some() {
-            return None;
-        }
-        let kind: &'static Kind = facts.kinds.resource(&key.resource)?;
-        let (verb, op) = if adopted.contains(key) {
-            (Verb::Release, release(live, facts).ok()?)
-        } else {
-            (Verb::Delete, removal(live, facts).ok()?)
-        };
-        Some(Step {
-            verb,
-            kind: kind.kind,
-            namespace: key.namespace.to_string(),
-            name: key.name.to_string(),
-            place: String::new(),
-            changes: Vec::new(),
-            key: key.clone(),
-            ops: vec![op],
+fn gone(owner: &Owner, wanted: &BTreeSet<Key>, adopted: &BTreeSet<Key>, facts: &Facts<'_>) -> Vec<Step> {
+    owner
+        .inventory
+        .difference(wanted)
+        .filter_map(|key| {
+            let live = facts.snapshot.get(key)?;
+            let own = annotation(&live.value(), OWNER) == Some(owner.id.as_str());
+            let kept = annotation(&live.value(), PRUNE) == Some("disabled");
+            let needed = &*key.resource == "namespaces" && NAMESPACES_KEPT.contains(&&*key.name);
+            if !own || kept || needed || live.deletion_timestamp().is_some() {
+                return None;
+            }
+            let kind: &'static Kind = facts.kinds.resource(&key.resource)?;
+            let (verb, op) = if adopted.contains(key) {
+                (Verb::Release, release(live, facts).ok()?)
+            } else {
+                (Verb::Delete, removal(live, facts).ok()?)
+            };
+            Some(Step {
+                verb,
+                kind: kind.kind,
+                namespace: key.namespace.to_string(),
+                name: key.name.to_string(),
+                place: String::new(),
+                changes: Vec::new(),
+                key: key.clone(),
+                ops: vec![op],
+            })
         })
-    })
-    .collect()
+        .collect()
 }
 
 /// Returns the operations that delete everything an Application owns, workloads first; none if it does not prune.

@@ -135,7 +135,7 @@ pub(super) fn release(live: &Stored, facts: &Facts<'_>) -> Result<Op, String> {
     let context = Context { kind, snapshot: facts.snapshot, now: facts.now, entropy: (facts.entropy)(), manager: None };
     let after = prepare_update(value, &live.value(), &context).or_else(|_| {
         // What remains would be no valid object: then only the owner goes.
-        let mut value = Value::clone(&live.value());
+        let mut value = live.to_value();
         if let Some(map) = value.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
             map.remove(OWNER);
         }

@@ -196,6 +196,6 @@ fn seen<'a>(event: &'a Event, selectors: &Selectors) -> Option<(&'static str, Sh
                 (None, false) => None,
             }
         }
-        EventKind::Delete { old } => selectors.matches(old).then(|| ("DELETED", Shown::Stored(old))),
+        EventKind::Delete { old } => selectors.matches(old).then_some(("DELETED", Shown::Stored(old))),
     }
 }

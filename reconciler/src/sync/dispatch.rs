@@ -1,6 +1,6 @@
 //! Decides which Application is looked at when: events of the store, timers, and no Application twice at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,11 +113,11 @@ fn dirty(shared: &Shared, application: &Key, object: &Key, queue: &mut Queue) {
 
 /// Whether an Application's event is more than its own status.
 fn declaration_changed(event: &Event) -> bool {
-    let facts = |value: &serde_json::Value| {
-        ["/metadata/generation", "/metadata/annotations", "/metadata/deletionTimestamp", "/metadata/uid"]
-            .map(|pointer| value.pointer(pointer).cloned())
-    };
-    event.is_delete() || event.old().is_none_or(|old| facts(&old.value()) != facts(&event.object().value()))
+    fn facts(stored: &Stored) -> impl PartialEq + '_ {
+        let text = |field| stored.metadata_text(field);
+        (stored.uid(), stored.deletion_timestamp(), text("generation"), text("annotations"))
+    }
+    event.is_delete() || event.old().is_none_or(|old| facts(old) != facts(event.object()))
 }
 
 /// Returns the Application that an object is annotated with; none for what a controller made, because controllers
@@ -126,9 +126,8 @@ fn owner(object: &Stored) -> Option<Key> {
     if object.owner_uids().next().is_some() {
         return None;
     }
-    let value = object.value();
-    let id = value.get("metadata")?.get("annotations")?.get(OWNER)?.as_str()?;
-    let (namespace, name) = id.split_once('/')?;
+    let annotations: BTreeMap<String, String> = serde_json::from_str(object.metadata_text("annotations")?).ok()?;
+    let (namespace, name) = annotations.get(OWNER)?.split_once('/')?;
     Some(Application::kind().key(namespace, name))
 }
 

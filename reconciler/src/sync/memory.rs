@@ -45,6 +45,8 @@ pub(crate) struct Seen {
     pub(crate) desired: Arc<Desired>,
     /// The revision that was as wanted; zero where that is not known.
     pub(crate) revision: u64,
+    /// What that revision declares; `None` until it was asked for. A state that declares the same is as wanted, too.
+    pub(crate) declared: Option<u64>,
     /// Its health then.
     pub(crate) health: Health,
 }

@@ -161,12 +161,7 @@ fn compare(subject: Subject<'_>, render: &Render, applied: Timestamp, memory: &m
         memory.unrecorded |= is_unrecorded(subject, &seen.desired);
     }
     let Ok(resolved) = &render.result else { return false };
-    // Only those whose stored revision is another than the compared one can differ.
-    let is_other = |key: &Key| {
-        let revision = snapshot.get(key).map(|live| live.revision());
-        memory.seen.get(key).is_none_or(|seen| Some(seen.revision) != revision)
-    };
-    let changed: BTreeSet<&Key> = dirty.iter().filter(|key| memory.seen.contains_key(key) && is_other(key)).collect();
+    let changed: BTreeSet<&Key> = dirty.iter().filter(|key| may_differ(snapshot, key, memory)).collect();
     if changed.is_empty() {
         return false;
     }
@@ -188,12 +183,27 @@ fn compare(subject: Subject<'_>, render: &Render, applied: Timestamp, memory: &m
     if !plan.steps.is_empty() {
         return true;
     }
-    for key in &dirty {
+    for key in changed {
         if let (Some(seen), Some(live)) = (memory.seen.get_mut(key), snapshot.get(key)) {
-            seen.revision = live.revision();
+            (seen.revision, seen.declared) = (live.revision(), live.declaration_hash());
         }
     }
     false
+}
+
+/// Whether a wanted object can be another than the one that was compared: not with the same revision, and not if only
+/// its status changed since.
+fn may_differ(snapshot: &Snapshot, key: &Key, memory: &mut Memory) -> bool {
+    let Some(seen) = memory.seen.get_mut(key) else { return false };
+    let Some(live) = snapshot.get(key) else { return true };
+    if live.revision() == seen.revision {
+        return false;
+    }
+    let same = seen.revision > 0 && seen.declared.is_some() && seen.declared == live.declaration_hash();
+    if same {
+        seen.revision = live.revision();
+    }
+    !same
 }
 
 /// Whether the inventory lists live objects that a render does not hold.
@@ -206,8 +216,7 @@ fn is_surplus(subject: Subject<'_>, render: &Render, memory: &mut Memory) -> boo
         return false;
     }
     let inventory = inventory_of(subject, memory);
-    let wanted: BTreeSet<&Key> = render.desired().iter().map(|desired| &desired.key).collect();
-    inventory.iter().any(|key| !wanted.contains(key))
+    render.result.as_ref().is_ok_and(|resolved| !inventory.is_subset(resolved.wanted()))
 }
 
 /// Returns the keys of the status' inventory, parsed once for each state of the Application.
@@ -250,7 +259,8 @@ pub(super) fn remember(subject: Subject<'_>, upto: u64, applied: Timestamp, rend
             Some(seen) if seen.health.state <= State::Suspended => seen.health.clone(),
             _ => health(subject, desired, applied),
         };
-        memory.seen.insert(desired.key.clone(), Seen { desired: desired.clone(), revision, health });
+        let declared = known.and_then(|seen| seen.declared);
+        memory.seen.insert(desired.key.clone(), Seen { desired: desired.clone(), revision, declared, health });
         if revision == 0 {
             memory.dirty.insert(desired.key.clone());
         }

@@ -1,7 +1,10 @@
 //! The traits and tables by which the rest of the program knows a kind.
 
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -114,7 +117,7 @@ impl Kind {
     /// Returns the key of the object with this namespace (empty for cluster scope) and name.
     pub fn key(&self, namespace: &str, name: &str) -> Key {
         let namespace = if self.scope == Scope::Namespaced { namespace } else { "" };
-        Key { resource: self.resource().into(), namespace: namespace.into(), name: name.into() }
+        Key::new(&self.resource(), namespace, name)
     }
     /// Whether objects live in a namespace.
     pub fn namespaced(&self) -> bool {
@@ -162,7 +165,7 @@ impl fmt::Debug for Column {
 }
 
 /// The name of an object in the store. Orders by resource, then namespace, then name.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone)]
 pub struct Key {
     /// `plural.group`, for example `deployments.apps` or `pods`.
     pub resource: Arc<str>,
@@ -170,6 +173,57 @@ pub struct Key {
     pub namespace: Arc<str>,
     /// The name.
     pub name: Arc<str>,
+}
+
+impl Key {
+    /// Makes a key; those of one resource share its name.
+    pub fn new(resource: &str, namespace: &str, name: &str) -> Self {
+        Self { resource: shared(resource), namespace: namespace.into(), name: name.into() }
+    }
+}
+
+/// So many resources' names are shared; there are as many as kinds, unless somebody writes nonsense.
+const SHARED_MAX: usize = 1_000;
+
+/// Returns one shared text for each resource: keys are many, and comparing them is quick where the texts are the same.
+fn shared(resource: &str) -> Arc<str> {
+    static SHARED: RwLock<BTreeSet<Arc<str>>> = RwLock::new(BTreeSet::new());
+    if let Some(known) = SHARED.read().unwrap_or_else(PoisonError::into_inner).get(resource) {
+        return Arc::clone(known);
+    }
+    let fresh: Arc<str> = resource.into();
+    let mut shared = SHARED.write().unwrap_or_else(PoisonError::into_inner);
+    if shared.len() < SHARED_MAX {
+        shared.insert(Arc::clone(&fresh));
+    }
+    fresh
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let texts = |one: &Arc<str>, other: &Arc<str>| {
+            if Arc::ptr_eq(one, other) { Ordering::Equal } else { one.cmp(other) }
+        };
+        texts(&self.resource, &other.resource)
+            .then_with(|| texts(&self.namespace, &other.namespace))
+            .then_with(|| texts(&self.name, &other.name))
+    }
+}
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Key {}
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        (&self.resource, &self.namespace, &self.name).hash(hasher);
+    }
 }
 
 impl fmt::Display for Key {

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, Row, params};
-use serde_json::Value;
 
 use super::checksum::checksum;
 use super::history::{Event, EventKind, History};
@@ -240,10 +239,10 @@ struct Record<'a> {
 
 impl Record<'_> {
     fn read(row: &Row<'_>) -> rusqlite::Result<(Self, u32)> {
-        let text = |column| row.get::<_, String>(column).map(Arc::from);
+        let text = |column| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
         let record = Self {
             revision: unsigned(row.get(0)?),
-            key: Key { resource: text(1)?, namespace: text(2)?, name: text(3)? },
+            key: Key::new(text(1)?, text(2)?, text(3)?),
             created: unsigned(row.get(4)?),
             previous: unsigned(row.get(5)?),
             deleted: row.get(6)?,
@@ -305,7 +304,7 @@ fn restore(state: &mut State, record: Record<'_>, compacted: u64) -> Option<()> 
     let Record { revision, key, created, previous, deleted, value } = record;
     let event = if deleted {
         let old = state.snapshot.delete(&key, revision)?;
-        Event::delete(previous, Arc::new(Stored::new(key, revision, created, Value::clone(&old.value()))?))
+        Event::delete(previous, Arc::new(Stored::new(key, revision, created, old.to_value())?))
     } else {
         let json = String::from_utf8(value.into_owned()).ok()?;
         let new = Arc::new(Stored::from_json(key, revision, created, json)?);

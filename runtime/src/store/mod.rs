@@ -15,6 +15,7 @@
 mod checksum;
 mod disk;
 pub mod events;
+mod facts;
 mod history;
 mod lock;
 mod log;

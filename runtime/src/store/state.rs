@@ -60,7 +60,7 @@ impl State {
                 (Event::put(None, Arc::clone(&new)), Outcome::Put(new))
             }
             (Change::Delete, Some(current)) => {
-                let last = make(key, revision, current.created_revision(), Value::clone(&current.value()))?;
+                let last = make(key, revision, current.created_revision(), current.to_value())?;
                 self.snapshot.delete(last.key(), revision);
                 (Event::delete(current.revision(), Arc::clone(&last)), Outcome::Deleted(last))
             }

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::facts::{Facts, Outline};
 use super::warm::{Slot, TYPED_FACTOR, VALUE_FACTOR};
 use crate::api::{Key, Object, Timestamp};
 
@@ -24,18 +25,8 @@ pub struct Stored {
     created_revision: u64,
     json: Box<RawValue>,
     facts: Facts,
-    labels: OnceLock<Box<BTreeMap<String, String>>>,
+    labels: OnceLock<BTreeMap<String, String>>,
     forms: Slot,
-}
-
-/// What is asked of every object, too often to read its text for it.
-#[derive(Default)]
-struct Facts {
-    uid: Box<str>,
-    owners: Box<[OwnerOutline]>,
-    finalizers: Box<[Box<str>]>,
-    deletion_timestamp: Option<Timestamp>,
-    node_name: Option<Box<str>>,
 }
 
 /// A stored object that does not have the shape of the type it was read as.
@@ -51,75 +42,6 @@ pub struct DecodeError {
     /// Where the two differ.
     #[source]
     pub source: serde_json::Error,
-}
-
-/// The part of an object that [`Facts`] are in.
-#[derive(Deserialize)]
-struct Outline<'a> {
-    #[serde(borrow)]
-    metadata: Option<&'a RawValue>,
-    #[serde(borrow)]
-    spec: Option<&'a RawValue>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct MetadataOutline {
-    uid: Option<Box<str>>,
-    owner_references: Option<Vec<OwnerOutline>>,
-    finalizers: Option<Box<[Box<str>]>>,
-    deletion_timestamp: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct OwnerOutline {
-    uid: Box<str>,
-    controller: Option<bool>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct SpecOutline {
-    node_name: Option<Box<str>>,
-}
-
-impl Facts {
-    fn of_value(value: &Value) -> Self {
-        let metadata = value.get("metadata");
-        let text = |field: &str| metadata?.get(field)?.as_str();
-        let list = |field: &str| metadata.and_then(|metadata| metadata.get(field)?.as_array()).into_iter().flatten();
-        let owner = |owner: &Value| {
-            let controller = owner.get("controller").and_then(Value::as_bool);
-            Some(OwnerOutline { uid: owner.get("uid")?.as_str()?.into(), controller })
-        };
-        Self {
-            uid: text("uid").unwrap_or_default().into(),
-            owners: list("ownerReferences").filter_map(owner).collect(),
-            finalizers: list("finalizers").filter_map(|name| Some(name.as_str()?.into())).collect(),
-            deletion_timestamp: text("deletionTimestamp").and_then(|time| time.parse().ok()),
-            node_name: value.get("spec").and_then(|spec| spec.get("nodeName")?.as_str()).map(Into::into),
-        }
-    }
-
-    /// Returns `None` for a text that is no object with a `metadata` object.
-    fn of_text(text: &str) -> Option<Self> {
-        let outline: Outline<'_> = serde_json::from_str(text).ok()?;
-        let metadata = outline.metadata?.get();
-        if !metadata.starts_with('{') {
-            return None;
-        }
-        // A field of a wrong type is no fact; the object can still be read as what it is.
-        let metadata: MetadataOutline = serde_json::from_str(metadata).unwrap_or_default();
-        let spec: SpecOutline = outline.spec.and_then(|spec| serde_json::from_str(spec.get()).ok()).unwrap_or_default();
-        Some(Self {
-            uid: metadata.uid.unwrap_or_default(),
-            owners: metadata.owner_references.unwrap_or_default().into(),
-            finalizers: metadata.finalizers.unwrap_or_default(),
-            deletion_timestamp: metadata.deletion_timestamp.and_then(|time| time.parse().ok()),
-            node_name: spec.node_name,
-        })
-    }
 }
 
 impl Stored {
@@ -185,6 +107,20 @@ impl Stored {
         self.forms.keep(self.json().len() * VALUE_FACTOR, |forms| forms.value = Some(Arc::clone(&value)));
         value
     }
+    /// Returns the object as [`Stored::value`] does, for the caller to change.
+    pub fn to_value(&self) -> Value {
+        let read = || self.read::<Value>().expect("invariant: the text was made from a value or checked");
+        self.warm().map_or_else(read, |value| Value::clone(&value))
+    }
+    /// Returns the JSON text of a field of the metadata, without reading anything else.
+    pub fn metadata_text(&self, field: &str) -> Option<&str> {
+        Outline::read(self.json())?.metadata_field(field)
+    }
+    /// Returns a hash of what others than the object's own controllers say of it: of everything but the status and
+    /// what writing that leaves in the metadata. For comparing states of one object in one process.
+    pub fn declaration_hash(&self) -> Option<u64> {
+        Outline::read(self.json())?.declaration_hash()
+    }
     /// Returns the object if that costs nothing.
     pub(super) fn warm(&self) -> Option<Arc<Value>> {
         self.forms.lock().value.clone()
@@ -206,7 +142,7 @@ impl Stored {
             }
             let labels = self.read::<Labelled>().unwrap_or_default().metadata.labels.unwrap_or_default();
             let text = |(key, value)| if let Value::String(value) = value { Some((key, value)) } else { None };
-            Box::new(labels.into_iter().filter_map(text).collect())
+            labels.into_iter().filter_map(text).collect()
         })
     }
     /// Returns the UIDs of all owners, in the order of `metadata.ownerReferences`.

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-/// Estimated bytes of all warm objects together: some 1,500 pods as types.
-const BYTES_MAX: usize = 24 << 20;
+/// Estimated bytes of all warm objects together: some 400 pods as types.
+const BYTES_MAX: usize = 6 << 20;
 /// How much more a decoded form takes than its text, as measured on pods and Deployments.
 pub(super) const VALUE_FACTOR: usize = 8;
 /// As [`VALUE_FACTOR`], for a typed object.
@@ -36,8 +36,11 @@ impl Slot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a form that takes about `bytes` until younger ones need the room.
+    /// Keeps a form that takes about `bytes` until younger ones need the room; not one for which all would have to go.
     pub(super) fn keep(&self, bytes: usize, put: impl FnOnce(&mut Forms)) {
+        if bytes > BYTES_MAX / 2 {
+            return;
+        }
         put(&mut self.lock());
         let mut gone = Vec::new();
         {
@@ -75,7 +78,10 @@ mod tests {
         let first = Slot::default();
         first.keep(1, |forms| forms.value = Some(Arc::new(Value::Null)));
         assert!(first.lock().value.is_some());
-        Slot::default().keep(BYTES_MAX, |_| {});
+        let large = Slot::default();
+        large.keep(BYTES_MAX, |forms| forms.value = Some(Arc::new(Value::Null)));
+        assert!(large.lock().value.is_none() && first.lock().value.is_some(), "it is not worth all others");
+        (0..3).for_each(|_| Slot::default().keep(BYTES_MAX / 2, |_| {}));
         assert!(first.lock().value.is_none(), "its room is needed");
     }
 }

@@ -36,8 +36,7 @@ impl Round<'_> {
         let subject = self.subject;
         let owner = observe::owner(subject, self.memory);
         let adopted = adopted(subject.application);
-        let wanted: BTreeSet<&Key> = resolved.objects.iter().map(|desired| &desired.key).collect();
-        let leaving = owner.inventory.iter().filter(|key| !wanted.contains(key)).cloned().collect();
+        let leaving = owner.inventory.difference(resolved.wanted()).cloned().collect();
         let moving = if deletions == Deletions::Never { BTreeSet::new() } else { moving(subject, &leaving) };
         let entropy = || (subject.shared.config.entropy)();
         let facts = Facts {
@@ -91,23 +90,24 @@ impl Round<'_> {
     pub(super) fn apply(&mut self, commit: &str) -> Result<Outcome, PassError> {
         let Some(render) = self.render(commit) else { return Ok(Outcome::Rest(self.next_comparison())) };
         let deletions = self.deletions(commit);
-        let plan = match self.plan(&render, commit, deletions) {
+        let mut plan = match self.plan(&render, commit, deletions) {
             Ok(plan) => plan,
             Err(problems) => return self.refuse(&render, commit, &problems),
         };
         if let Some(hold) = &plan.hold {
             return self.hold(commit, hold);
         }
-        let (first, rest): (Vec<&Step>, Vec<&Step>) = plan
+        let replaces = plan.count(Verb::Replace) > 0;
+        let (first, rest): (Vec<&mut Step>, Vec<&mut Step>) = plan
             .steps
-            .iter()
+            .iter_mut()
             .filter(|step| !matches!(step.verb, Verb::Delete | Verb::Release))
             .partition(|step| &*step.key.resource == "namespaces");
         let staged = first.iter().any(|step| step.verb == Verb::Create);
-        let steps = if staged { first } else { [first, rest].concat() };
+        let rest = if staged { Vec::new() } else { rest };
         // A Job that is replaced is made in the round after its end.
-        let done = !staged && plan.count(Verb::Replace) == 0;
-        let ops = steps.iter().flat_map(|step| step.ops.clone()).collect();
+        let done = !staged && !replaces;
+        let ops = first.into_iter().chain(rest).flat_map(|step| std::mem::take(&mut step.ops)).collect();
         self.write(commit, &render, &plan, ops, done)?;
         Ok(Outcome::Again)
     }
@@ -164,7 +164,7 @@ impl Round<'_> {
             .iter()
             .filter(|desired| !known.contains(&desired.key))
             .map(|desired| InventoryEntry {
-                adopted: adopted.contains(&desired.key).then_some(true),
+                adopted: adopted.contains(&desired.key),
                 ..inventory::entry(&desired.key, kinds)
             })
             .collect();
@@ -265,8 +265,8 @@ impl Round<'_> {
         let done = finished(*subject, memory, render);
         let same = old.len() == render.desired().len()
             && done.is_empty()
-            && old.iter().all(|entry| entry.adopted.is_none())
-            && render.desired().iter().all(|desired| known.contains(&desired.key));
+            && old.iter().all(|entry| !entry.adopted)
+            && render.result.as_ref().is_ok_and(|resolved| resolved.wanted().is_subset(&known));
         if same {
             return None;
         }
@@ -289,7 +289,7 @@ fn finished(subject: Subject<'_>, memory: &Memory, render: &Render) -> BTreeMap<
 /// Returns the objects that were there before the commit that may be undone.
 fn adopted(application: &Application) -> BTreeSet<Key> {
     let entries = application.status.iter().flat_map(|status| &status.inventory);
-    entries.filter(|entry| entry.adopted == Some(true)).filter_map(|entry| inventory::key(&entry.id)).collect()
+    entries.filter(|entry| entry.adopted).filter_map(|entry| inventory::key(&entry.id)).collect()
 }
 
 /// Whether the newest commit of another Application's source still holds an object; in doubt it does.

@@ -20,7 +20,7 @@ pub(super) fn finish(subject: Subject<'_>, memory: &mut Memory) -> Result<Outcom
     let entropy = || (shared.config.entropy)();
     let facts = Facts { snapshot, kinds: &shared.config.kinds, now: shared.now(), entropy: &entropy };
     let ops = removals(&owner(subject, memory), &facts);
-    let mut value = serde_json::Value::clone(&stored.value());
+    let mut value = stored.to_value();
     if let Some(list) = value.pointer_mut("/metadata/finalizers").and_then(serde_json::Value::as_array_mut) {
         list.retain(|finalizer| finalizer != FINALIZER);
     }

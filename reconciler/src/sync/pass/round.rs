@@ -152,7 +152,7 @@ impl Round<'_> {
             return Ok(snapshot.revision());
         }
         let status = (!same).then(|| {
-            let value = with_status(&stored.value(), draft);
+            let value = with_status(stored.to_value(), draft);
             Op::put(stored.key().clone(), Precondition::Revision(stored.revision()), value)
         });
         // The status stands first: what its inventory lists is known to be ours even if nothing else were written.
@@ -183,8 +183,7 @@ fn is_same(draft: &ApplicationStatus, old: &ApplicationStatus) -> bool {
 }
 
 /// Returns the Application with another status, and with the finalizer that its inventory calls for.
-fn with_status(stored: &Value, draft: Draft) -> Value {
-    let mut value = stored.clone();
+fn with_status(mut value: Value, draft: Draft) -> Value {
     let mut status = serde_json::to_value(&draft.status).expect("invariant: a status serialises");
     strip_absent(&mut status);
     let inventory = match draft.inventory {

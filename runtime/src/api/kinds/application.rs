@@ -4,6 +4,7 @@ use bowline_macros::{Object, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::InventoryEntry;
 use crate::api::error::FieldError;
 use crate::api::meta::Condition;
 use crate::api::validate::rules;
@@ -85,7 +86,6 @@ pub struct ApplicationStatus {
     /// Hash of the objects that were applied; an equal hash means no work.
     pub inputs: Option<String>,
     /// Objects that belong to the application; written before the first is created.
-    #[object(list_map = "id")]
     pub inventory: Vec<InventoryEntry>,
     /// Health of each object.
     pub resources: Vec<ApplicationResource>,
@@ -131,22 +131,6 @@ pub struct RejectedRevision {
     pub message: Option<String>,
     /// When it was refused.
     pub time: Option<Time>,
-}
-
-/// An object that belongs to an application.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Schema)]
-#[serde(default, rename_all = "camelCase")]
-pub struct InventoryEntry {
-    /// `<namespace>_<name>_<group>_<kind>`.
-    #[object(required)]
-    pub id: String,
-    /// API version of the object.
-    #[object(required)]
-    pub version: String,
-    /// Whether the object was there before the commit that is being applied; a rejected commit releases it again.
-    pub adopted: Option<bool>,
-    /// Hash of the manifest that ran to its end, for a Job that is removed by its `ttlSecondsAfterFinished`.
-    pub finished: Option<String>,
 }
 
 /// The health of one object.

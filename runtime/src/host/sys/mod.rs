@@ -3,6 +3,7 @@
 //! The only place of the crate with `unsafe`; each block says why it is sound. Nothing here decides anything: a
 //! function is one call, its errors are the kernel's.
 
+pub mod heap;
 pub mod mount;
 pub mod net;
 pub mod process;

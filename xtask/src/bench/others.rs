@@ -130,6 +130,18 @@ impl Others {
     }
 }
 
+/// Removes the empty cgroups that podman leaves behind, one a pod in each hierarchy that has no controller of its own.
+fn remove_left_cgroups() {
+    for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
+        let parent = hierarchy.path().join("libpod_parent");
+        for left in fs::read_dir(&parent).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir()) {
+            // The kernel refuses one that is in use.
+            let _in_use = fs::remove_dir(left.path());
+        }
+        let _in_use = fs::remove_dir(parent);
+    }
+}
+
 impl Drop for Others {
     fn drop(&mut self) {
         if let Err(error) = read(&mut self.podman_command(&["pod", "rm", "--force", "--all", "--time=0"])) {
@@ -139,5 +151,6 @@ impl Drop for Others {
         if let Err(error) = read(&mut self.podman_command(&["system", "reset", "--force"])) {
             eprintln!("cannot reset podman's storage: {error:#}");
         }
+        remove_left_cgroups();
     }
 }

@@ -1,12 +1,11 @@
 //! `bowline down`: ends everything of a state directory.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
 
-use super::{ClientError, Context, exit, output};
+use super::{ClientError, Context, ask, exit, output};
 use crate::daemon;
 
 /// How long an ordered daemon may take to end.
@@ -57,15 +56,6 @@ async fn wait_for_the_end(context: &Context) -> anyhow::Result<()> {
 }
 
 fn confirmed(context: &Context) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        anyhow::bail!(
-            "`down` stops every pod of `{}`: say `--yes` when nobody can be asked",
-            context.state_dir.display()
-        );
-    }
-    eprint!("Stop every pod of {}? [y/N] ", context.state_dir.display());
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    let dir = context.state_dir.display();
+    ask(&format!("Stop every pod of {dir}?"), &format!("`down` stops every pod of `{dir}`"))
 }

@@ -2,13 +2,14 @@
 //!
 //! Prints and asks; decides nothing that the daemon decides.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bowline_runtime::api::chain;
 use clap::{CommandFactory as _, Parser};
 
+mod approve;
 mod client;
 mod down;
 mod exec;
@@ -89,6 +90,7 @@ enum Verb {
     Plan(plan::Args),
     Up(up::Args),
     Status(status::Args),
+    Approve(approve::Args),
     Get(get::Args),
     Logs(logs::Args),
     Exec(exec::Args),
@@ -163,10 +165,23 @@ impl Cli {
     }
 }
 
+/// Asks a person; `what` tells what happens where nobody can be asked.
+fn ask(question: &str, what: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        anyhow::bail!("{what}: say `--yes` when nobody can be asked");
+    }
+    eprint!("{question} [y/N] ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
 async fn remote(context: &Context, verb: Verb) -> anyhow::Result<u8> {
     match verb {
         Verb::Plan(args) => plan::run(context, args).await,
         Verb::Status(args) => status::run(context, args).await,
+        Verb::Approve(args) => approve::run(context, args).await,
         Verb::Get(args) => get::run(context, args).await,
         Verb::Logs(args) => logs::run(context, args).await,
         Verb::Exec(args) => exec::run(context, args).await,

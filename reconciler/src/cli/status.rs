@@ -132,6 +132,9 @@ async fn wait(context: &Context, args: &Args) -> anyhow::Result<u8> {
     }
 }
 
+/// Where the last request stands in an object: the annotation [`REQUESTED_AT`].
+const REQUESTED_AT_POINTER: &str = "/metadata/annotations/bowline.dev~1requested-at";
+
 /// Asks the sources of the shown Applications to look for commits now, and waits until they have. Returns why one of
 /// them cannot be read.
 async fn request(context: &Context, args: &Args) -> anyhow::Result<Option<String>> {
@@ -149,7 +152,9 @@ async fn request(context: &Context, args: &Args) -> anyhow::Result<Option<String
         loop {
             let revision = revision(context).await?;
             let value = context.client.get(&path).await?;
-            if value.pointer("/status/lastHandledReconcileAt").and_then(Value::as_str) == Some(stamp.as_str()) {
+            // Another request may have replaced this one since; it is the later one then, and covers both.
+            let asked = value.pointer(REQUESTED_AT_POINTER);
+            if asked.is_some() && value.pointer("/status/lastHandledReconcileAt") == asked {
                 if let Some(message) = trouble(&value) {
                     return Ok(Some(format!("cannot read the GitRepository `{name}`: {message}")));
                 }

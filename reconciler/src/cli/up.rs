@@ -106,12 +106,12 @@ async fn watch(daemon: &Daemon, once: bool) -> anyhow::Result<u8> {
     let mut watcher = daemon.store().watch(None, filter)?;
     let mut progress = Progress::default();
     // What an earlier run found is no verdict on what the repository holds now.
-    let stamp = daemon.request_fetch().await?;
+    daemon.request_fetch().await?;
     let mut known = BTreeMap::new();
     loop {
         let rows = rows(&daemon.store().snapshot(), &mut known);
         progress.show(&rows);
-        let fetched = daemon.fetched_since(&stamp);
+        let fetched = daemon.fetched();
         if once && let Err(trouble) = fetched {
             return Err(trouble);
         }

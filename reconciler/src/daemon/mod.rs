@@ -157,7 +157,7 @@ impl Daemon {
     ///
     /// # Errors
     /// The store does not take the request.
-    pub async fn request_fetch(&self) -> anyhow::Result<String> {
+    pub async fn request_fetch(&self) -> anyhow::Result<()> {
         let stamp = self.objects.now().micros().to_string();
         let patch = json!({"metadata": {"annotations": {REQUESTED_AT: stamp}}});
         let kind = GitRepository::kind();
@@ -169,20 +169,25 @@ impl Daemon {
                 .await
                 .with_context(|| format!("cannot ask the GitRepository `{}` for commits", key.name))?;
         }
-        Ok(stamp)
+        Ok(())
     }
 
-    /// Whether every GitRepository has looked for commits since the request `stamp`.
+    /// Whether every GitRepository has looked for commits since it was last asked to.
     ///
     /// # Errors
     /// Why one of them could not be read.
-    pub fn fetched_since(&self, stamp: &str) -> anyhow::Result<bool> {
+    pub fn fetched(&self) -> anyhow::Result<bool> {
         for source in self.store.snapshot().typed_list::<GitRepository>() {
             let status = source.status.clone().unwrap_or_default();
             if source.spec.suspend == Some(true) {
                 continue;
             }
-            if status.last_handled_reconcile_at.as_deref() != Some(stamp) {
+            // Somebody else may have asked since: what matters is that the last request was handled. One that came up
+            // later than the requests has been looked at once its generation has.
+            let asked = source.metadata.annotations.get(REQUESTED_AT);
+            if status.last_handled_reconcile_at.as_ref() != asked
+                || status.observed_generation != source.metadata.generation
+            {
                 return Ok(false);
             }
             let failed =

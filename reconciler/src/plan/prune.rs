@@ -79,9 +79,13 @@ pub(super) fn hold(
     }
     let names: Vec<String> = deletions.iter().flat_map(|step| named(step, facts)).collect();
     let agree = if commit.is_empty() {
-        format!("to agree, commit it and annotate the Application with `{CONFIRM}` and the commit's id")
+        "to agree, commit it and run `bowline approve` once it is held".to_owned()
     } else {
-        format!("to agree, annotate the Application with `{CONFIRM}: {commit}`")
+        let (namespace, name) = owner.id.split_once('/').unwrap_or((SYSTEM_NAMESPACE, &owner.id));
+        let option = if namespace == SYSTEM_NAMESPACE { String::new() } else { format!(" -n {namespace}") };
+        format!(
+            "to agree, run `bowline approve {name}{option}`, or annotate the Application with `{CONFIRM}: {commit}`"
+        )
     };
     let held = |reason, message| Some(Hold { reason, message, deletions: names.clone() });
     if resolved.objects.is_empty() {

@@ -180,6 +180,38 @@ fn nothing_left_in_a_repository_deletes_nothing() {
     world.host.down();
 }
 
+#[test]
+fn a_held_deletion_happens_once_a_person_agrees() {
+    let Some(mut host) = Host::new() else { return };
+    let names = ["a", "b", "c", "d"];
+    let files: Vec<(String, String)> =
+        names.iter().map(|name| (format!("apps/shop/{name}.yaml"), config_map(name, "0"))).collect();
+    let mut all: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let applications = application("shop", "30s");
+    let shop = namespace("shop");
+    all.extend([
+        (".bowlineignore", "apps/\n"),
+        ("applications.yaml", applications.as_str()),
+        ("apps/shop/namespace.yaml", shop.as_str()),
+    ]);
+    host.commit(&all);
+    host.up();
+    host.run(&["status", "--wait"]).expect(0);
+    host.run(&["approve", "shop", "--yes"]).expect(1).says(&["nothing of the Application `shop` is held"]);
+
+    host.repo().git(["rm", "--quiet", "apps/shop/a.yaml", "apps/shop/b.yaml", "apps/shop/c.yaml"]).expect("a removal");
+    host.commit(&[("apps/shop/README.md", "three are gone\n")]);
+    host.verdict("shop").expect(1).says(&["3 of 5 objects", "bowline approve shop"]);
+    host.run(&["approve", "shop"]).expect(1).says(&["--yes"]);
+    let there = |host: &Host, name: &str| host.get(&format!("/api/v1/namespaces/shop/configmaps/{name}")).is_some();
+    assert!(names.iter().all(|name| there(&host, name)), "nobody agreed yet");
+
+    host.run(&["approve", "shop", "--yes"]).expect(0);
+    host.verdict("shop").expect(0);
+    assert!(!there(&host, "a") && !there(&host, "b") && !there(&host, "c") && there(&host, "d"));
+    host.down();
+}
+
 /// A GitRepository and an Application that follows it.
 fn foreign(name: &str, url: &str, reference: &str) -> String {
     format!(

@@ -50,6 +50,10 @@ fn objects(bench: &mut Bench, group: &'static str, applications: usize, each: us
     let mut changed = Vec::new();
     let mut healthy = Vec::new();
     let mut maps = daemon.watch("/api/v1/namespaces/default/configmaps", PATIENCE)?;
+    // What exists comes first.
+    for _ in 0..applications * each {
+        maps.next()?;
+    }
     for round in 0..bench.samples(20) {
         let (commit, started) = commit(&repository)?;
         all_healthy(&mut watch, applications, &commit)?;

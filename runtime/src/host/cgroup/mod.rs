@@ -65,6 +65,21 @@ pub enum CgroupError {
     },
 }
 
+impl CgroupError {
+    /// Whether something that was to be there is not.
+    fn is_missing(&self) -> bool {
+        match self {
+            Self::Refused { source, .. } | Self::Io { source, .. } => {
+                matches!(source.raw_os_error(), Some(libc::ENOENT | libc::ENODEV))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// How often the creation of a group is tried while others remove the groups above it.
+const CREATE_ROUNDS: u32 = 100;
+
 /// One path in every hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
@@ -96,15 +111,27 @@ impl Group {
     /// Creates the group and what is missing above it. An existing group is left as it is.
     pub fn create(&self) -> Result<(), CgroupError> {
         for hierarchy in &self.layout.hierarchies {
-            let mut dir = hierarchy.mount.clone();
-            for part in &self.path {
-                hierarchy.delegate(&dir)?;
-                dir.push(part);
-                match fs::create_dir(&dir) {
-                    Ok(()) => {}
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    Err(source) => return Err(CgroupError::Io { action: "create", path: dir, source }),
+            // Another instance that ends removes the groups above once they are empty: between two steps of this one,
+            // too. Each round after the first means that another instance has just ended.
+            let mut rounds = 1..CREATE_ROUNDS;
+            while let Err(error) = self.create_in(hierarchy) {
+                if !error.is_missing() || rounds.next().is_none() {
+                    return Err(error);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn create_in(&self, hierarchy: &Hierarchy) -> Result<(), CgroupError> {
+        let mut dir = hierarchy.mount.clone();
+        for part in &self.path {
+            hierarchy.delegate(&dir)?;
+            dir.push(part);
+            match fs::create_dir(&dir) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(CgroupError::Io { action: "create", path: dir, source }),
             }
         }
         Ok(())

@@ -106,6 +106,34 @@ fn controllers_are_delegated_on_the_way_down() {
 }
 
 #[test]
+fn a_group_is_made_while_another_instance_removes_what_is_above() {
+    use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+    let (root, group) = tree(1, &["pids"]);
+    let above = root.path().join("bowline");
+    let (stop, instances) = (AtomicBool::new(false), AtomicI32::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                // Fails while something is in there.
+                if instances.load(Ordering::Relaxed) > 0 && fs::remove_dir(&above).is_ok() {
+                    instances.fetch_sub(1, Ordering::Relaxed);
+                }
+            }
+        });
+        let made = (0..500).try_for_each(|_| {
+            // So many others end meanwhile.
+            instances.store(20, Ordering::Relaxed);
+            let made = group.create();
+            instances.store(0, Ordering::Relaxed);
+            let _gone = fs::remove_dir_all(&above);
+            made
+        });
+        stop.store(true, Ordering::Relaxed);
+        made.expect("a group");
+    });
+}
+
+#[test]
 fn a_refused_limit_names_file_and_value() {
     let (root, group) = tree(2, &["memory", "cpu", "pids"]);
     let limits = Limits { memory_bytes: Some(1), ..Limits::default() };

@@ -176,22 +176,22 @@ pub struct Key {
 }
 
 impl Key {
-    /// Makes a key; those of one resource share its name.
+    /// Makes a key; those of one resource and namespace share the names of these.
     pub fn new(resource: &str, namespace: &str, name: &str) -> Self {
-        Self { resource: shared(resource), namespace: namespace.into(), name: name.into() }
+        Self { resource: shared(resource), namespace: shared(namespace), name: name.into() }
     }
 }
 
-/// So many resources' names are shared; there are as many as kinds, unless somebody writes nonsense.
-const SHARED_MAX: usize = 1_000;
+/// So many names of resources and namespaces are shared; they are never forgotten.
+const SHARED_MAX: usize = 2_000;
 
-/// Returns one shared text for each resource: keys are many, and comparing them is quick where the texts are the same.
-fn shared(resource: &str) -> Arc<str> {
+/// Returns one shared text for each name: keys are many, and comparing them is quick where the texts are the same.
+fn shared(name: &str) -> Arc<str> {
     static SHARED: RwLock<BTreeSet<Arc<str>>> = RwLock::new(BTreeSet::new());
-    if let Some(known) = SHARED.read().unwrap_or_else(PoisonError::into_inner).get(resource) {
+    if let Some(known) = SHARED.read().unwrap_or_else(PoisonError::into_inner).get(name) {
         return Arc::clone(known);
     }
-    let fresh: Arc<str> = resource.into();
+    let fresh: Arc<str> = name.into();
     let mut shared = SHARED.write().unwrap_or_else(PoisonError::into_inner);
     if shared.len() < SHARED_MAX {
         shared.insert(Arc::clone(&fresh));

@@ -114,6 +114,8 @@ fn create(connection: &Connection) -> rusqlite::Result<()> {
 fn settle(connection: &Connection) -> rusqlite::Result<()> {
     let _: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // In KiB, for being negative. Nothing is read after the opening: a cache only holds what is about to be written.
+    connection.pragma_update(None, "cache_size", -512)?;
     // The writer moves the log itself, so that a failure of it is seen.
     let _: i64 = connection.query_row("PRAGMA wal_autocheckpoint = 0", [], |row| row.get(0))?;
     // Pages of an earlier process whose fsync failed are clean in the page cache but not on disk. Writing all of

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-/// Estimated bytes of all warm objects together: some 400 pods as types.
-const BYTES_MAX: usize = 6 << 20;
+/// Estimated bytes of all warm objects together: some 200 pods as types.
+const BYTES_MAX: usize = 3 << 20;
 /// How much more a decoded form takes than its text, as measured on pods and Deployments.
 pub(super) const VALUE_FACTOR: usize = 8;
 /// As [`VALUE_FACTOR`], for a typed object.

@@ -159,5 +159,7 @@ fn host() -> String {
         .unwrap_or(0);
     let cgroups =
         if std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() { "v2" } else { "v1 or hybrid" };
-    format!("Linux {}, {cores} cores, {:.0} GiB of memory, cgroups {cgroups}", kernel.trim(), kib as f64 / 1_048_576.0)
+    // What stands behind the version names a builder, not a kernel.
+    let kernel = kernel.trim().split('-').next().unwrap_or_default();
+    format!("Linux {kernel}, {cores} cores, {:.0} GiB of memory, cgroups {cgroups}", kib as f64 / 1_048_576.0)
 }

@@ -18,70 +18,52 @@ use crate::api::Timestamp;
 #[derive(Default)]
 pub(super) struct Facts {
     pub(super) uid: Box<str>,
-    pub(super) owners: Box<[OwnerOutline]>,
+    pub(super) owners: Box<[Owner]>,
     pub(super) finalizers: Box<[Box<str>]>,
     pub(super) deletion_timestamp: Option<Timestamp>,
     pub(super) node_name: Option<Box<str>>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct MetadataOutline {
-    uid: Option<Box<str>>,
-    owner_references: Option<Vec<OwnerOutline>>,
-    finalizers: Option<Box<[Box<str>]>>,
-    deletion_timestamp: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct OwnerOutline {
+/// An owner reference.
+pub(super) struct Owner {
     pub(super) uid: Box<str>,
-    pub(super) controller: Option<bool>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct SpecOutline {
-    node_name: Option<Box<str>>,
+    pub(super) controller: bool,
 }
 
 impl Facts {
     pub(super) fn of_value(value: &Value) -> Self {
         let metadata = value.get("metadata");
-        let text = |field: &str| metadata?.get(field)?.as_str();
-        let list = |field: &str| metadata.and_then(|metadata| metadata.get(field)?.as_array()).into_iter().flatten();
-        let owner = |owner: &Value| {
-            let controller = owner.get("controller").and_then(Value::as_bool);
-            Some(OwnerOutline { uid: owner.get("uid")?.as_str()?.into(), controller })
-        };
-        Self {
-            uid: text("uid").unwrap_or_default().into(),
-            owners: list("ownerReferences").filter_map(owner).collect(),
-            finalizers: list("finalizers").filter_map(|name| Some(name.as_str()?.into())).collect(),
-            deletion_timestamp: text("deletionTimestamp").and_then(|time| time.parse().ok()),
-            node_name: value.get("spec").and_then(|spec| spec.get("nodeName")?.as_str()).map(Into::into),
-        }
+        let node = value.get("spec").and_then(|spec| spec.get("nodeName"));
+        Self::of_fields(|name| metadata?.get(name).map(Cow::Borrowed), node)
     }
 
-    /// Returns `None` for a text that is no object with a `metadata` object.
+    /// Returns the same as [`Facts::of_value`] for the text of a value, or `None` for a text that is no object with a
+    /// `metadata` object.
     pub(super) fn of_text(text: &str) -> Option<Self> {
         let outline = Outline::read(text)?;
-        let metadata = outline.0.get("metadata")?.get();
-        if !metadata.starts_with('{') {
-            return None;
+        let metadata = members(outline.0.get("metadata")?.get())?;
+        let read = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).ok();
+        let node = outline.0.get("spec").and_then(|spec| read(members(spec.get())?.get("nodeName")?));
+        Some(Self::of_fields(|name| read(metadata.get(name)?).map(Cow::Owned), node.as_ref()))
+    }
+
+    /// A field of a wrong type is no fact; the object can still be read as what it is.
+    fn of_fields<'a>(field: impl Fn(&str) -> Option<Cow<'a, Value>>, node: Option<&Value>) -> Self {
+        let owner = |owner: &Value| {
+            let controller = owner.get("controller") == Some(&Value::Bool(true));
+            Some(Owner { uid: owner.get("uid")?.as_str()?.into(), controller })
+        };
+        fn items<'v>(list: &'v Option<Cow<'_, Value>>) -> impl Iterator<Item = &'v Value> {
+            list.as_deref().and_then(Value::as_array).into_iter().flatten()
         }
-        // A field of a wrong type is no fact; the object can still be read as what it is.
-        let metadata: MetadataOutline = serde_json::from_str(metadata).unwrap_or_default();
-        let spec: SpecOutline =
-            outline.0.get("spec").and_then(|spec| serde_json::from_str(spec.get()).ok()).unwrap_or_default();
-        Some(Self {
-            uid: metadata.uid.unwrap_or_default(),
-            owners: metadata.owner_references.unwrap_or_default().into(),
-            finalizers: metadata.finalizers.unwrap_or_default(),
-            deletion_timestamp: metadata.deletion_timestamp.and_then(|time| time.parse().ok()),
-            node_name: spec.node_name,
-        })
+        let (owners, finalizers) = (field("ownerReferences"), field("finalizers"));
+        Self {
+            uid: field("uid").as_deref().and_then(Value::as_str).unwrap_or_default().into(),
+            owners: items(&owners).filter_map(owner).collect(),
+            finalizers: items(&finalizers).filter_map(|name| Some(name.as_str()?.into())).collect(),
+            deletion_timestamp: field("deletionTimestamp").as_deref().and_then(|time| time.as_str()?.parse().ok()),
+            node_name: node.and_then(Value::as_str).map(Into::into),
+        }
     }
 }
 
@@ -138,6 +120,8 @@ impl<'a> Outline<'a> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[track_caller]
@@ -158,6 +142,29 @@ mod tests {
         let none = managed("");
         check("status manager", &none, &managed(r#"{"manager":"a","subresource":"status"}"#), true);
         check("another manager", &none, &managed(r#"{"manager":"a"}"#), false);
+    }
+
+    #[test]
+    fn an_object_that_was_read_back_has_the_facts_it_was_written_with() {
+        let shown = |facts: &Facts| {
+            let owners: Vec<_> = facts.owners.iter().map(|owner| (owner.uid.clone(), owner.controller)).collect();
+            format!(
+                "{} {owners:?} {:?} {:?} {:?}",
+                facts.uid, facts.finalizers, facts.deletion_timestamp, facts.node_name
+            )
+        };
+        for value in [
+            json!({"metadata": {"uid": "a", "ownerReferences": [{"uid": "b", "controller": true}, {"uid": "c"}],
+                "finalizers": ["x"], "deletionTimestamp": "2026-01-31T09:00:00Z"}, "spec": {"nodeName": "n"}}),
+            json!({"metadata": {"uid": "a", "ownerReferences": [{"uid": null}, {"uid": "b", "controller": null}],
+                "finalizers": [1, "x"], "deletionTimestamp": 5}, "spec": {"nodeName": 7}}),
+            json!({"metadata": {"uid": "a", "ownerReferences": null, "finalizers": "x"}, "spec": 1}),
+        ] {
+            let read = Facts::of_text(&value.to_string()).expect("an object");
+            assert_eq!(shown(&read), shown(&Facts::of_value(&value)));
+            assert_eq!(&*read.uid, "a", "one wrong field takes nothing else along");
+        }
+        assert!(Facts::of_text(r#"{"metadata":1}"#).is_none());
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl Stored {
     }
     /// Returns the UID of the owner that controls the object.
     pub fn controller_uid(&self) -> Option<&str> {
-        self.facts.owners.iter().find(|owner| owner.controller == Some(true)).map(|owner| &*owner.uid)
+        self.facts.owners.iter().find(|owner| owner.controller).map(|owner| &*owner.uid)
     }
     /// Returns `metadata.finalizers`.
     pub fn finalizers(&self) -> impl Iterator<Item = &str> {

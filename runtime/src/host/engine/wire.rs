@@ -231,21 +231,84 @@ impl Wire for Capabilities {
 
 wire_struct! {
     PodSandbox {
-        uid, namespace, name, hostname, host_network, host_ipc, host_pid, share_process_namespace, run_dir, log_dir,
-        limits, tmpfs, shm_bytes, sysctls,
+        uid,
+        namespace,
+        name,
+        hostname,
+        host_network,
+        host_ipc,
+        host_pid,
+        share_process_namespace,
+        run_dir,
+        log_dir,
+        limits,
+        tmpfs,
+        shm_bytes,
+        sysctls,
     }
     TmpfsVolume { name, size_bytes, mode }
-    Limits { memory_bytes, cpu_request_milli, cpu_limit_milli, pids }
-    ContainerSpec {
-        name, attempt, spec_hash, rootfs, mounts, argv, env, cwd, user, limits, capabilities, no_new_privileges,
-        oom_score_adj, restart, stop_signal, tty, termination_message_path, termination_message_from_logs,
+    Limits {
+        memory_bytes,
+        cpu_request_milli,
+        cpu_limit_milli,
+        pids,
     }
-    Mount { target, read_only, kind }
+    ContainerSpec {
+        name,
+        attempt,
+        spec_hash,
+        rootfs,
+        mounts,
+        argv,
+        env,
+        cwd,
+        user,
+        limits,
+        capabilities,
+        no_new_privileges,
+        oom_score_adj,
+        restart,
+        stop_signal,
+        tty,
+        termination_message_path,
+        termination_message_from_logs,
+    }
+    Mount {
+        target,
+        read_only,
+        kind,
+    }
     User { uid, gid, groups, name }
-    ExecSpec { container, argv, env, cwd, tty, timeout }
-    PodState { containers, stop_deadline }
-    ContainerState { name, attempt, spec_hash, phase, restart_count, last_exit }
-    Exit { attempt, code, signal, oom, started, finished, reason, message }
+    ExecSpec {
+        container,
+        argv,
+        env,
+        cwd,
+        tty,
+        timeout,
+    }
+    PodState {
+        containers,
+        stop_deadline,
+    }
+    ContainerState {
+        name,
+        attempt,
+        spec_hash,
+        phase,
+        restart_count,
+        last_exit,
+    }
+    Exit {
+        attempt,
+        code,
+        signal,
+        oom,
+        started,
+        finished,
+        reason,
+        message,
+    }
     ExecExit { code, timed_out }
     Layout { hierarchies }
     Hierarchy { mount, version, controllers }

@@ -18,16 +18,33 @@ use serde_json::Value;
 /// # Errors
 /// Where nobody listens, or the answer is no JSON.
 pub fn get(socket: &Path, path: &str) -> Result<(u16, Value)> {
-    let (code, mut stream) = open(socket, path)?;
+    whole(path, open(socket, path)?)
+}
+
+/// Sends a request with a body of the given media type and returns status and answer.
+///
+/// # Errors
+/// As [`get`].
+pub fn send(socket: &Path, method: &str, path: &str, media_type: &str, body: &str) -> Result<(u16, Value)> {
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.0\r\nHost: bowline\r\nContent-Type: {media_type}\r\n");
+    whole(path, ask(socket, &format!("{head}Content-Length: {length}\r\n\r\n{body}"))?)
+}
+
+fn whole(path: &str, (code, mut stream): (u16, BufReader<UnixStream>)) -> Result<(u16, Value)> {
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok((code, serde_json::from_str(&text).with_context(|| format!("`{path}` answered {code} with `{text}`"))?))
 }
 
-/// Asks in HTTP/1.0, so that the body ends with the connection and needs no decoding.
 fn open(socket: &Path, path: &str) -> Result<(u16, BufReader<UnixStream>)> {
+    ask(socket, &format!("GET {path} HTTP/1.0\r\nHost: bowline\r\n\r\n"))
+}
+
+/// Asks in HTTP/1.0, so that the body ends with the connection and needs no decoding.
+fn ask(socket: &Path, request: &str) -> Result<(u16, BufReader<UnixStream>)> {
     let mut stream = UnixStream::connect(socket).context("the daemon does not listen")?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: bowline\r\n\r\n")?;
+    stream.write_all(request.as_bytes())?;
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     stream.read_line(&mut line)?;

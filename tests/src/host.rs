@@ -162,7 +162,8 @@ impl Host {
         self.dir.path().join("state")
     }
 
-    fn socket(&self) -> PathBuf {
+    /// Returns the daemon's socket.
+    pub fn socket(&self) -> PathBuf {
         self.state().join("bowline.sock")
     }
 

@@ -12,3 +12,4 @@ pub mod git_server;
 pub mod host;
 pub mod image;
 pub mod manifests;
+pub mod node;

@@ -15,6 +15,8 @@ mod commits;
 mod git_source;
 #[path = "whole/images.rs"]
 mod images;
+#[path = "pods/mod.rs"]
+mod pods;
 #[path = "whole/remote.rs"]
 mod remote;
 #[path = "whole/schedule.rs"]

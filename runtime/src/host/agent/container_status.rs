@@ -43,8 +43,8 @@ pub(super) fn container_status(
     let last = seen.last_exit.as_ref();
     match &seen.phase {
         ContainerPhase::Running { started, .. } => {
-            status.started = Some(true);
-            status.ready = !init;
+            status.started = Some(observed.has_started(container));
+            status.ready = !init && observed.is_ready(container);
             let started_at = Some(Time::from(Timestamp::from_system(*started)));
             let running = ContainerStateRunning { started_at };
             status.state = Some(ContainerState { running: Some(running), ..ContainerState::default() });

@@ -18,6 +18,7 @@ pub mod observed;
 pub mod past;
 mod perform;
 pub mod phase;
+pub mod probed;
 pub mod status;
 mod telling;
 #[cfg(test)]

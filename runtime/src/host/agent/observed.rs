@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::probed::Probed;
 use crate::api::Timestamp;
 use crate::api::kinds::Container;
 use crate::host::engine::{ContainerPhase, ContainerState, PodState};
@@ -19,6 +20,8 @@ pub struct Observed {
     pub volumes: Volumes,
     /// By container, what stands in the way of its start or is known of its image.
     pub notes: BTreeMap<String, Note>,
+    /// By container, what its probes found; those without probes are not there.
+    pub probed: BTreeMap<String, Probed>,
     /// What was known of containers of earlier sandboxes of the same pod.
     pub past: PodState,
     /// Whether the status in the store is what [`super::status::status`] gives.

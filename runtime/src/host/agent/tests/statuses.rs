@@ -2,9 +2,10 @@
 
 use super::fixtures::{NOW, observed, pod, states};
 use crate::api::Timestamp;
-use crate::api::kinds::{ContainerState, ContainerStatus, Pod, PodStatus};
+use crate::api::kinds::{ContainerState, ContainerStatus, Pod, PodStatus, Probe};
 use crate::host::agent::observed::{Observed, Trouble, Volumes};
 use crate::host::agent::past::past_of;
+use crate::host::agent::probed::Probed;
 use crate::host::agent::status::{NodeAddresses, status};
 
 fn of(seen: &Observed, pod: &Pod) -> PodStatus {
@@ -206,4 +207,30 @@ fn what_ran_before_a_reboot_is_known_from_the_status() {
     );
     seen.past = past_of(&PodStatus::default(), NOW);
     assert_eq!(seen.past, states(""), "what never ran is not there");
+}
+
+#[test]
+fn probes_decide_on_started_and_ready() {
+    let check = |case: &str, probes: &[&str], probed: Option<Probed>, expected: (bool, bool)| {
+        let mut pod = pod("");
+        for probe in probes {
+            let own = &mut pod.spec.containers[0];
+            match *probe {
+                "startup" => own.startup_probe = Some(Probe::default()),
+                "readiness" => own.readiness_probe = Some(Probe::default()),
+                other => panic!("unknown probe {other:?}"),
+            }
+        }
+        let mut seen = observed("a:run b:run");
+        seen.probed.extend(probed.map(|probed| ("a".to_owned(), probed)));
+        let container = &of(&seen, &pod).container_statuses[0];
+        assert_eq!((container.started, container.ready), (Some(expected.0), expected.1), "{case}");
+    };
+    let probed = |started: bool, ready: bool| Some(Probed { started, ready, unhealthy: None });
+    check("no probes", &[], None, (true, true));
+    check("not probed yet", &["readiness"], None, (true, false));
+    check("not started yet", &["startup", "readiness"], None, (false, false));
+    check("not started", &["startup"], probed(false, true), (false, false));
+    check("started", &["startup", "readiness"], probed(true, false), (true, false));
+    check("ready", &["startup", "readiness"], probed(true, true), (true, true));
 }

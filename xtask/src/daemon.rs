@@ -82,6 +82,30 @@ impl Daemon {
         serde_json::from_str(&text).with_context(|| format!("{method} {path} answered with something that is no JSON"))
     }
 
+    /// Runs a program in a pod's first container by the API's WebSocket, until it says how it ended.
+    pub fn exec(&self, namespace: &str, pod: &str, command: &[&str]) -> Result<()> {
+        use tungstenite::Message;
+        use tungstenite::client::IntoClientRequest as _;
+        /// The channel of the outcome, by the first byte of a message.
+        const ERROR: u8 = 3;
+        let words: String = command.iter().map(|word| format!("&command={word}")).collect();
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/exec?stdout=true&stderr=true{words}");
+        let mut request = format!("ws://bowline{path}").into_client_request()?;
+        let protocol = "v5.channel.k8s.io".parse().context("a header")?;
+        request.headers_mut().insert("sec-websocket-protocol", protocol);
+        let stream = UnixStream::connect(self.socket()).context("the daemon does not listen any more")?;
+        let (mut socket, _) = tungstenite::client(request, stream).map_err(|error| anyhow::anyhow!("{error}"))?;
+        loop {
+            if let Message::Binary(data) = socket.read()?
+                && let Some((&ERROR, outcome)) = data.split_first()
+            {
+                let outcome: Value = serde_json::from_slice(outcome)?;
+                anyhow::ensure!(outcome["status"] == "Success", "exec in {pod}: {outcome}");
+                return Ok(());
+            }
+        }
+    }
+
     /// Opens a watch; what exists comes first. Reading waits at most `patience` for an event.
     pub fn watch(&self, path: &str, patience: Duration) -> Result<Watch> {
         let mut stream = self.request("GET", &format!("{path}?watch=true"), "application/json", "")?;

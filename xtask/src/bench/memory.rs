@@ -32,8 +32,20 @@ pub fn idle(report: &mut Report, of: &Daemon) -> Result<()> {
     daemon(report, of, "idle", None)
 }
 
+/// Returns the processor time that a process has used so far, in seconds.
+pub fn processor_seconds(pid: u32) -> Result<f64> {
+    /// Clock ticks a second as the kernel shows them to programs (`USER_HZ`), on every architecture that is served.
+    const TICKS: f64 = 100.0;
+    let path = format!("/proc/{pid}/stat");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{path}`"))?;
+    // After the name, which may hold blanks: utime and stime are the fields 14 and 15 of proc_pid_stat(5).
+    let fields = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().skip(11).take(2));
+    let ticks: f64 = fields.into_iter().flatten().filter_map(|field| field.parse::<f64>().ok()).sum();
+    Ok(ticks / TICKS)
+}
+
 /// Records what one pod costs beside its own processes: the proportional share of its supervisor and what belongs to it.
-pub fn supervisors(report: &mut Report, daemon: &Daemon, pods: usize) -> Result<()> {
+pub fn supervisors(report: &mut Report, daemon: &Daemon, pods: usize, aim: Option<&'static str>) -> Result<()> {
     let zygote = children(daemon.pid()).into_iter().next().context("the daemon has no zygote")?;
     let group = cgroup(zygote).context("the zygote's cgroup cannot be read")?;
     let mut sizes = Vec::new();
@@ -45,7 +57,7 @@ pub fn supervisors(report: &mut Report, daemon: &Daemon, pods: usize) -> Result<
     }
     let total: f64 = sizes.iter().sum();
     let what = format!("PSS of {} supervisor processes, each of {pods} pods", sizes.len());
-    report.ours(GROUP, what, "kB", vec![total / pods as f64], Some("250 kB"));
+    report.ours(GROUP, what, "kB", vec![total / pods as f64], aim);
     Ok(())
 }
 

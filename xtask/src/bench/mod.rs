@@ -13,6 +13,7 @@ use super::command::{Scratch, build_bowline, is_root};
 use super::packages;
 
 mod commits;
+mod density;
 mod memory;
 mod others;
 mod pods;
@@ -81,8 +82,9 @@ pub fn run(words: &[&str]) -> Result<bool> {
     let scratch = Scratch::new("bowline-bench")?;
     let mut bench = Bench { binary, scratch, quick: options.quick, report: Report::default() };
     type Measurement = fn(&mut Bench) -> Result<()>;
-    let measurements: [(&str, Measurement); 5] = [
+    let measurements: [(&str, Measurement); 6] = [
         ("pod start", pods::measure),
+        ("1,000 pods", density::measure),
         ("commit to running", commits::measure),
         ("objects of 100 applications", scale::objects_of_many),
         ("objects of one application", scale::objects_of_one),

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::super::command::read;
+use super::pods::{IDLE, Times, timed};
 
 const IMAGE: &str = "localhost/bench-busybox:1";
 
@@ -59,7 +60,7 @@ impl Others {
         let path = bundle.join("config.json");
         let mut config: Value = serde_json::from_str(&fs::read_to_string(&path)?)?;
         config["process"]["terminal"] = json!(false);
-        config["process"]["args"] = json!(["/bin/sleep", "1000"]);
+        config["process"]["args"] = json!(IDLE);
         fs::write(&path, config.to_string())?;
         Ok(())
     }
@@ -73,12 +74,44 @@ impl Others {
         command
     }
 
-    /// Times `podman kube play` until it returns, with all containers started.
-    pub fn podman(&self, containers: usize, samples: usize) -> Result<Vec<f64>> {
+    /// Times `podman kube play` until it returns, with all containers started, and the forced removal of the pod.
+    pub fn podman(&self, containers: usize, samples: usize) -> Result<Times> {
+        let file = self.manifest(containers)?;
+        let mut times = Times::default();
+        // The first run builds podman's pause image.
+        for index in 0..=samples {
+            let started = Instant::now();
+            let played = read(self.podman_command(&["kube", "play", "--network=none"]).arg(&file));
+            let took = started.elapsed();
+            let stopped = Instant::now();
+            self.remove_pods()?;
+            played?;
+            if index > 0 {
+                times.starts.push(took.as_secs_f64() * 1e3);
+                times.stops.push(stopped.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+        Ok(times)
+    }
+
+    /// Times `podman exec` of a program that does nothing.
+    pub fn podman_exec(&self, samples: usize) -> Result<Vec<f64>> {
+        read(self.podman_command(&["kube", "play", "--network=none"]).arg(self.manifest(1)?))?;
+        let mut exec = self.podman_command(&["exec", "bench-c0", "/bin/sh", "-c", ":"]);
+        let times = timed(samples, || read(&mut exec).map(drop));
+        self.remove_pods()?;
+        times
+    }
+
+    fn remove_pods(&self) -> Result<()> {
+        read(&mut self.podman_command(&["pod", "rm", "--force", "--all", "--time=0"])).map(drop)
+    }
+
+    fn manifest(&self, containers: usize) -> Result<PathBuf> {
         let list: Vec<Value> = (0..containers)
             .map(|index| {
                 json!({"name": format!("c{index}"), "image": IMAGE, "imagePullPolicy": "Never",
-                    "command": ["/bin/sleep", "1000"]})
+                    "command": IDLE})
             })
             .collect();
         let manifest = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bench"},
@@ -86,47 +119,51 @@ impl Others {
         // JSON is YAML, but podman wants it to look like it.
         let file = self.dir.join("pod.yaml");
         fs::write(&file, manifest.to_string())?;
-        let mut times = Vec::new();
-        // The first run builds podman's pause image.
+        Ok(file)
+    }
+
+    fn runc_command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new("runc");
+        command.arg("--root").arg(self.dir.join("runc")).args(words);
+        command
+    }
+
+    fn runc_run(&self, id: &str) -> Result<()> {
+        let mut run = self.runc_command(&["run", "--detach", "--bundle"]);
+        run.arg(self.dir.join("bundle")).arg(id);
+        // Not `read`: the container would keep the pipes open.
+        let status = run.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
+        anyhow::ensure!(status.success(), "`runc run` failed");
+        Ok(())
+    }
+
+    /// Times `runc run` of one detached container until it returns, and its forced deletion.
+    pub fn runc(&self, samples: usize) -> Result<Times> {
+        let mut times = Times::default();
         for index in 0..=samples {
+            let id = format!("bowline-bench-{}-{index}", std::process::id());
             let started = Instant::now();
-            let played = read(self.podman_command(&["kube", "play", "--network=none"]).arg(&file));
+            let ran = self.runc_run(&id);
             let took = started.elapsed();
-            read(&mut self.podman_command(&["pod", "rm", "--force", "--all", "--time=0"]))?;
-            played?;
+            let stopped = Instant::now();
+            read(&mut self.runc_command(&["delete", "--force", &id]))?;
+            ran?;
             if index > 0 {
-                times.push(took.as_secs_f64() * 1e3);
+                times.starts.push(took.as_secs_f64() * 1e3);
+                times.stops.push(stopped.elapsed().as_secs_f64() * 1e3);
             }
         }
         Ok(times)
     }
 
-    /// Times `runc run` of one detached container until it returns.
-    pub fn runc(&self, samples: usize) -> Result<Vec<f64>> {
-        let root = self.dir.join("runc");
-        let runc = |words: &[&str]| {
-            let mut command = Command::new("runc");
-            command.arg("--root").arg(&root).args(words);
-            command
-        };
-        let mut times = Vec::new();
-        for index in 0..=samples {
-            let id = format!("bowline-bench-{}-{index}", std::process::id());
-            let started = Instant::now();
-            let status = runc(&["run", "--detach", "--bundle"])
-                .arg(self.dir.join("bundle"))
-                .arg(&id)
-                .stdin(std::process::Stdio::null())
-                .stdout(std::process::Stdio::null())
-                .status()?;
-            let took = started.elapsed();
-            read(&mut runc(&["delete", "--force", &id]))?;
-            anyhow::ensure!(status.success(), "`runc run` failed");
-            if index > 0 {
-                times.push(took.as_secs_f64() * 1e3);
-            }
-        }
-        Ok(times)
+    /// Times `runc exec` of a program that does nothing.
+    pub fn runc_exec(&self, samples: usize) -> Result<Vec<f64>> {
+        let id = format!("bowline-bench-{}-exec", std::process::id());
+        self.runc_run(&id)?;
+        let mut exec = self.runc_command(&["exec", &id, "/bin/sh", "-c", ":"]);
+        let times = timed(samples, || read(&mut exec).map(drop));
+        read(&mut self.runc_command(&["delete", "--force", &id]))?;
+        times
     }
 }
 
